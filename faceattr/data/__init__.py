@@ -1,0 +1,1 @@
+"""Data sets that yield :class:`~faceattr.data.faces.Faces`."""

@@ -1,0 +1,1 @@
+"""Networks: ``forward(images) -> Outputs``, one file a paper, plus the trunks they share."""

@@ -1,0 +1,73 @@
+"""What every model returns (:class:`Outputs`) and what every model is (:class:`FaceModel`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass
+class Outputs:
+    """What a forward pass returns. ``logits`` is always there; the rest is what a paper adds.
+
+    Attributes:
+        logits: ``(B, M)``, one score per attribute; the attribute is predicted where it is > 0.
+        features: ``(B, C, h, w)`` or ``(B, M, N, h, w)`` (N maps an attribute), the last
+            convolution's maps, which pooling and one weighted sum turn into the logits.
+        heatmaps: ``(B, M, h, w)``, class activation maps.
+        part_logits: ``(B, S, M)``, scores of S subnets (PaW).
+        identity_logits: ``(B, P)``, one score per training person (FR-ANet).
+        boxes: ``(B, 4)`` (MCFA). landmarks: ``(B, 5, 2)`` (MCFA). face_logits: ``(B,)`` (MCFA).
+        loss_weights: ``(B, M)`` or ``(M,)`` (MCFA).
+    """
+
+    logits: Tensor
+    features: Tensor | None = None
+    heatmaps: Tensor | None = None
+    part_logits: Tensor | None = None
+    identity_logits: Tensor | None = None
+    boxes: Tensor | None = None
+    landmarks: Tensor | None = None
+    face_logits: Tensor | None = None
+    loss_weights: Tensor | None = None
+
+    def __iter__(self):
+        """Iterate over ``(name, tensor)`` of what is present."""
+        return (
+            (f.name, value) for f in fields(self) if (value := getattr(self, f.name)) is not None
+        )
+
+
+class FaceModel(nn.Module):
+    """A network from float images in [0, 1] to :class:`Outputs`; it normalises its own input.
+
+    A subclass passes the arguments that build it to ``super().__init__`` so that a checkpoint can
+    build it again; its default arguments are the paper's size and ``small()`` is the CPU preset.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, **config):
+        super().__init__()
+        self.config: dict = config  # JSON-able keyword arguments that rebuild this model
+        self.register_buffer("mean", torch.tensor([0.5, 0.5, 0.5]).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor([0.25, 0.25, 0.25]).view(1, 3, 1, 1))
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """``(B, 3, H, W)`` in [0, 1] to zero-centred values."""
+        return (images - self.mean) / self.std
+
+    def forward(self, images: Tensor) -> Outputs:
+        raise TypeError(f"{type(self).__name__} must define forward(images) -> Outputs")
+
+    def count(self) -> int:
+        """Number of parameters."""
+        return sum(p.numel() for p in self.parameters())
+
+    @classmethod
+    def small(cls, **changes) -> FaceModel:
+        """The preset that trains on two CPU cores."""
+        return cls(**changes)
