@@ -4,4 +4,13 @@ from faceattr.attributes import ATTRIBUTES, GROUPS, attribute, group_of, index, 
 
 __version__ = "0.1.0"
 
-__all__ = ["ATTRIBUTES", "GROUPS", "__version__", "attribute", "group_of", "index", "indices", "pretty"]
+__all__ = [
+    "ATTRIBUTES",
+    "GROUPS",
+    "__version__",
+    "attribute",
+    "group_of",
+    "index",
+    "indices",
+    "pretty",
+]

@@ -61,7 +61,7 @@ def attribute(name: str) -> str:
 
 
 def index(name: str) -> int:
-    """Return the column ``j`` of an attribute, 0 <= j < 40, by any spelling :func:`attribute` takes."""
+    """Return the column ``j`` of an attribute, 0 <= j < 40, in any spelling."""
     return _POSITION[attribute(name)]
 
 

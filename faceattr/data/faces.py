@@ -100,7 +100,7 @@ class Augment(Protocol):
     """A random change of a batch, in two steps so that several processes can share one draw."""
 
     def draw(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Random parameters for ``count`` faces; the first dimension of each tensor is ``count``."""
+        """Random parameters, tensors whose first dimension is ``count``."""
         ...
 
     def apply(self, faces: Faces, draws: dict[str, Tensor]) -> Faces:
@@ -194,4 +194,3 @@ class FaceDataset(Dataset):
     def size(self) -> tuple[int, int]:
         """Height and width of the pictures in pixels."""
         return tuple(self.faces.images.shape[-2:])
-

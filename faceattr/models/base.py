@@ -61,6 +61,7 @@ class FaceModel(nn.Module):
         return (images - self.mean) / self.std
 
     def forward(self, images: Tensor) -> Outputs:
+        """Float images ``(B, 3, H, W)`` in [0, 1] to outputs."""
         raise TypeError(f"{type(self).__name__} must define forward(images) -> Outputs")
 
     def count(self) -> int:
