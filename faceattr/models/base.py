@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor, nn
 
+from faceattr.errors import DataError
+
 
 @dataclass
 class Outputs:
@@ -45,8 +47,12 @@ class FaceModel(nn.Module):
 
     A subclass passes the arguments that build it to ``super().__init__`` so that a checkpoint can
     build it again; its default arguments are the paper's size and ``small()`` is the CPU preset.
+
+    Attributes:
+        smallest: least height and width of an image in pixels.
     """
 
+    smallest: int = 1
     mean: Tensor
     std: Tensor
 
@@ -56,8 +62,35 @@ class FaceModel(nn.Module):
         self.register_buffer("mean", torch.tensor([0.5, 0.5, 0.5]).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor([0.25, 0.25, 0.25]).view(1, 3, 1, 1))
 
+    def check(self, images: Tensor) -> None:
+        """Refuse images that this model cannot take.
+
+        Raises:
+            DataError: not ``(B, 3, H, W)``, integers (the stored form) instead of floats in
+                [0, 1], or a side shorter than ``smallest`` pixels.
+        """
+        if images.ndim != 4 or images.shape[1] != 3:
+            raise DataError(
+                f"{type(self).__name__} takes images (B, 3, H, W), got {tuple(images.shape)}: "
+                "a single face needs images[None], a grey one images.expand(-1, 3, -1, -1)"
+            )
+        if not images.is_floating_point():
+            raise DataError(
+                f"{type(self).__name__} takes float images in [0, 1], got {images.dtype}: "
+                "use faces.with_float_images()"
+            )
+        if torch.compiler.is_compiling():  # a size test would pin what an export leaves open
+            return
+        height, width = images.shape[-2:]
+        if min(height, width) < self.smallest:
+            raise DataError(
+                f"{type(self).__name__} needs images of at least {self.smallest} x "
+                f"{self.smallest} pixels, got {height} x {width}: load the faces at a larger size"
+            )
+
     def normalize(self, images: Tensor) -> Tensor:
-        """``(B, 3, H, W)`` in [0, 1] to zero-centred values."""
+        """``(B, 3, H, W)`` in [0, 1] to zero-centred values, after :meth:`check`."""
+        self.check(images)
         return (images - self.mean) / self.std
 
     def forward(self, images: Tensor) -> Outputs:
