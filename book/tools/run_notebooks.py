@@ -1,8 +1,8 @@
 """Execute chapters with papermill, measure them, and save them where that is allowed.
 
-run_notebooks.py --profile book [--only-stale] [NAME ...]   execute and save the outputs
-run_notebooks.py --profile smoke [NAME ...]                 execute, print the table, save nothing
-run_notebooks.py --list-stale [--strict]                    list what should be executed again
+run_notebooks.py --profile book [--only-stale] [NAME ...]  execute, save the outputs
+run_notebooks.py --profile smoke [NAME ...]                execute, save nothing
+run_notebooks.py --list-stale [--strict]                   list what to execute again
 """
 
 from __future__ import annotations
