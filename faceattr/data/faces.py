@@ -114,11 +114,18 @@ class FaceDataset(Dataset):
     Storage is one :class:`Faces` whose images are one uint8 array, in memory or memory-mapped:
     a JPEG is decoded once, never every epoch. Subclasses fill it.
 
+    Attributes:
+        framing: how a face fills the picture, so that a photo can be cut the same way when a
+            network trained on this data is used: ``aligned`` (CelebA's aligned crops), ``wild``
+            (a box round the face) or ``whole`` (the picture as it is).
+
     Args:
         faces: all faces; ``images`` uint8 ``(N, 3, H, W)``.
         names: the ``M`` attribute names, CelebA's by default.
         source: one line for reports and records: which data, which part, which seed.
     """
+
+    framing: str = "whole"
 
     def __init__(self, faces: Faces, *, names: Sequence[str] = ATTRIBUTES, source: str = "faces"):
         self.faces = faces
@@ -183,7 +190,9 @@ class FaceDataset(Dataset):
     def subset(self, rows: Sequence[int] | Tensor, *, source: str | None = None) -> FaceDataset:
         """The given rows as a data set of their own."""
         rows = torch.as_tensor(rows, dtype=torch.int64)
-        return FaceDataset(self.faces[rows], names=self.names, source=source or self.source)
+        part = FaceDataset(self.faces[rows], names=self.names, source=source or self.source)
+        part.framing = self.framing
+        return part
 
     @property
     def attributes(self) -> Tensor:

@@ -1,0 +1,30 @@
+"""Export a checkpoint to ONNX, checked with onnxruntime."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from faceattr.checkpoint import load_checkpoint
+from faceattr.export import TOLERANCE, export_onnx
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare ``export CHECKPOINT --onnx FILE``."""
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a file, a folder, or a name")
+    parser.add_argument("--onnx", type=Path, required=True, metavar="FILE", help="file to write")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Load, export, check, say so."""
+    model, metadata = load_checkpoint(options.checkpoint)
+    gap = export_onnx(
+        model,
+        options.onnx,
+        size=tuple(metadata["input_size"]),
+        names=tuple(metadata["attributes"]),
+    )
+    print(
+        f"{options.onnx} written: {options.onnx.stat().st_size / 1e6:.2f} MB, "
+        f"largest difference {gap:.1e} (limit {TOLERANCE:.0e})"
+    )

@@ -1,0 +1,121 @@
+"""Options that several verbs share: which data, which device."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from faceattr.data.faces import FaceDataset
+from faceattr.errors import DataError
+
+DATA = ("synth", "celeba")
+VIEWS = ("aligned", "wild")
+SPLITS = ("train", "valid", "test", "all")
+PARTITIONS = ("official", "identity")
+#: Height and width in pixels where the user names none.
+DEFAULT_SIZE = {
+    ("synth", "aligned"): (64, 64),
+    ("synth", "wild"): (64, 64),
+    ("celeba", "aligned"): (96, 80),
+    ("celeba", "wild"): (96, 96),
+}
+#: Faces that SynthFaces draws where the user names no number.
+DEFAULT_FACES = {"train": 6_000, "valid": 1_000, "test": 2_000, "all": 9_000}
+
+
+def picture_size(text: str) -> tuple[int, int]:
+    """Read ``96x80`` (height x width) or ``64`` (square)."""
+    parts = text.lower().split("x")
+    try:
+        height, width = int(parts[0]), int(parts[-1])
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a size: write HEIGHTxWIDTH, such as 96x80"
+        ) from None
+    if len(parts) > 2 or min(height, width) < 16:
+        raise argparse.ArgumentTypeError(f"{text!r}: height and width must be 16 pixels or more")
+    return height, width
+
+
+def add_data(parser: argparse.ArgumentParser, *, split: str) -> None:
+    """Declare the options that choose a data set."""
+    group = parser.add_argument_group("data")
+    group.add_argument("--data", choices=DATA, default="synth", help="drawn faces, or CelebA")
+    group.add_argument(
+        "--root",
+        type=Path,
+        default=os.environ.get("FACEATTR_CELEBA"),
+        help="CelebA's folder; without it, the environment variable FACEATTR_CELEBA",
+    )
+    group.add_argument("--view", choices=VIEWS, help="aligned faces, or faces in the wild")
+    group.add_argument("--split", choices=SPLITS, default=split, help="part of the data")
+    group.add_argument(
+        "--partition", choices=PARTITIONS, default="official", help="who belongs to which split"
+    )
+    group.add_argument(
+        "--partition-seed", type=int, default=0, metavar="N", help="of the identity partition"
+    )
+    group.add_argument(
+        "--size", type=picture_size, metavar="HxW", help="picture height and width in pixels"
+    )
+    group.add_argument("--faces", type=int, metavar="N", help="number of drawn faces")
+    group.add_argument("--limit", type=int, metavar="N", help="use the first N faces only")
+    group.add_argument("--cache", type=Path, metavar="DIR", help="where decoded pictures are kept")
+
+
+def open_data(
+    options: argparse.Namespace,
+    *,
+    split: str | None = None,
+    size: tuple[int, int] | None = None,
+    view: str | None = None,
+) -> FaceDataset:
+    """Open the data set that the options choose.
+
+    Args:
+        options: parsed options of :func:`add_data`.
+        split: instead of ``--split``.
+        size: picture size where ``--size`` is absent, such as a checkpoint's.
+        view: view where ``--view`` is absent, such as a checkpoint's.
+
+    Raises:
+        DataError: CelebA is asked for and no folder is named, or it cannot be read.
+    """
+    split = split or options.split
+    view = options.view or view or "aligned"
+    size = options.size or size or DEFAULT_SIZE[options.data, view]
+    if options.data == "synth":
+        from faceattr.data.synthetic import SynthFaces
+
+        if size[0] != size[1]:
+            raise DataError(
+                f"drawn faces are square and the size is {size[0]}x{size[1]}: "
+                "give --size N, or choose --data celeba"
+            )
+        faces = options.faces if options.faces is not None else DEFAULT_FACES[split]
+        faces = min(faces, options.limit) if options.limit is not None else faces
+        return SynthFaces(faces, size=size[0], split=split, view=view, seed=options.partition_seed)
+    if options.root is None:
+        raise DataError(
+            "--data celeba needs --root DIR, the folder of list_attr_celeba.txt and the images "
+            "(or set the environment variable FACEATTR_CELEBA)"
+        )
+    from faceattr.data.celeba import CelebA
+
+    return CelebA(
+        options.root,
+        view=view,
+        split=split,
+        partition=options.partition,
+        size=size,
+        seed=options.partition_seed,
+        cache=options.cache,
+        limit=options.limit,
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Declare where the work runs."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument("--batch-size", type=int, default=None, metavar="N", help="faces at once")

@@ -1,0 +1,110 @@
+"""Predict the attributes of the faces in photos."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from faceattr.attributes import pretty
+from faceattr.errors import DataError, FaceattrError
+from faceattr.prediction import FacePrediction, Predictor
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare ``predict [CHECKPOINT] IMAGE...``."""
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="[CHECKPOINT] IMAGE",
+        help="photos; a checkpoint (file, folder or name) before them, else snet3-celeba",
+    )
+    parser.add_argument("--no-find", action="store_true", help="each photo already is a face crop")
+    parser.add_argument(
+        "--all", action="store_true", help="print the attributes that are absent too"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON list")
+    parser.add_argument("--heatmap", metavar="ATTRIBUTE", help="draw where it is seen")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="picture for --heatmap")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
+
+
+def split_inputs(inputs: list[str]) -> tuple[str, list[str]]:
+    """Tell the checkpoint from the photos.
+
+    The first word is a checkpoint when it is a folder, ends in ``.safetensors``, is a shipped
+    name, or has no file ending and photos follow it; otherwise ``snet3-celeba`` is meant.
+    """
+    from faceattr.checkpoint import shipped
+
+    first, rest = inputs[0], inputs[1:]
+    path = Path(first)
+    named = path.is_dir() or path.suffix == ".safetensors" or first in shipped()
+    if named or (rest and not path.suffix and not path.exists()):
+        if not rest:
+            raise DataError(f"{first} is a checkpoint and no photo follows it: add IMAGE...")
+        return first, rest
+    return "snet3-celeba", inputs
+
+
+def table(face: FacePrediction, *, every: bool) -> str:
+    """The attributes of a face, most probable first."""
+    box = ", ".join(f"{value:.0f}" for value in face.box.tolist())
+    lines = [f"{face.file}: face at ({box}), score {face.score:.2f}"]
+    for j in face.probabilities.argsort(descending=True).tolist():
+        p = float(face.probabilities[j])
+        if p >= 0.5 or every:
+            lines.append(f"  {pretty(face.names[j]):20} {p:6.1%}  {'#' * round(30 * p)}")
+    return "\n".join(lines)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Score every photo; one that fails is named at the end and does not stop the others."""
+    if bool(options.heatmap) != bool(options.out):
+        raise DataError("--heatmap ATTRIBUTE and --out FILE go together: give both or neither")
+    checkpoint, photos = split_inputs(options.inputs)
+    predictor = Predictor.load(checkpoint, device=options.device)
+    column = _column(options.heatmap, predictor.names) if options.heatmap else None
+    faces: list[FacePrediction] = []
+    failures: list[FaceattrError] = []
+    for photo in photos:
+        try:
+            found = predictor(photo, find=not options.no_find)
+        except DataError as error:  # this photo only: the next may be fine
+            failures.append(error)
+            continue
+        faces += found
+        if not options.json:
+            print("\n".join(table(face, every=options.all) for face in found))
+    if options.json:
+        print(json.dumps([face.to_dict() for face in faces]))
+    if column is not None and faces:
+        draw(predictor, faces, column, options.out)
+        print(f"heat map of {options.heatmap} written to {options.out}", file=sys.stderr)
+    for error in failures:
+        print(f"faceattr: error: {error}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _column(name: str, names: tuple[str, ...]) -> int:
+    from faceattr.attributes import attribute
+    from faceattr.errors import UnknownNameError
+
+    found = attribute(name)
+    if found not in names:
+        raise UnknownNameError(f"this checkpoint does not know {found}: it has {', '.join(names)}")
+    return names.index(found)
+
+
+def draw(predictor: Predictor, faces: list[FacePrediction], column: int, path: Path) -> None:
+    """Write the faces with the heat map of one attribute over each."""
+    import torch
+
+    from faceattr.plots import plot_heatmaps
+
+    images = torch.stack([face.crop for face in faces])
+    maps = torch.stack([predictor.heatmap(face, column) for face in faces])[:, None]
+    figure = plot_heatmaps(images, maps, names=(predictor.names[column],))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)

@@ -1,0 +1,58 @@
+"""Train a method and keep its best and last checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from faceattr.cli.options import add_data, add_device, open_data
+from faceattr.errors import DataError
+from faceattr.recipes import METHODS, recipe
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declare ``train METHOD``."""
+    parser.add_argument("method", metavar="METHOD", help=f"one of {', '.join(METHODS)}")
+    parser.add_argument(
+        "--out", type=Path, help="folder of the checkpoints (runs/METHOD-DATA-seedN)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation")
+    parser.add_argument("--epochs", type=int, help="passes over the data (the method's default)")
+    parser.add_argument("--precision", default="32-true", help="32-true, or bf16-mixed on a GPU")
+    parser.add_argument("--devices", type=int, default=1, help="GPUs, or processes on the CPU")
+    parser.add_argument("--compile", action="store_true", help="compile the network first")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--no-valid", action="store_true", help="do not watch the valid split")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_data(parser, split="train")
+    add_device(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Open the data, train, and say where the checkpoints are."""
+    method = recipe(options.method)  # an unknown name fails before any data is read
+    data = open_data(options)
+    valid = None
+    if options.split == "train" and not options.no_valid:
+        try:
+            valid = open_data(options, split="valid")
+        except DataError as error:
+            raise DataError(f"{error} (--no-valid trains without watching it)") from error
+    out = options.out or Path("runs") / f"{options.method}-{options.data}-seed{options.seed}"
+    chosen = {"epochs": options.epochs, "batch_size": options.batch_size}
+    model, history = method.train(
+        data,
+        valid=valid,
+        seed=options.seed,
+        device=options.device,
+        devices=options.devices,
+        precision=options.precision,
+        compile=options.compile,
+        checkpoint=out,
+        resume=options.resume,
+        progress=not options.quiet,
+        **{name: value for name, value in chosen.items() if value is not None},
+    )
+    last = history.frame().iloc[-1]
+    print(", ".join(f"{name} {value:.4g}" for name, value in last.items()))
+    print(f"{type(model).__name__} with {model.count():,} parameters is in {out}")
