@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from faceattr.bootstrap import FEWEST_PEOPLE, interval, weights
 from faceattr.data.faces import FaceDataset, Faces
 from faceattr.device import resolve
 from faceattr.localization.cam import MapError, heatmaps, map_similarity, normalize_maps
@@ -44,7 +45,8 @@ def localization_report(
             otherwise on every face whose region is known.
         tolerance: of the pointing game, in pixels of the regions' grid.
         thresholds: of the boxes; each source gets its own best one for each attribute.
-        bootstrap: resamples of faces behind each 95% interval. Thresholds stay as chosen.
+        bootstrap: resamples behind each 95% interval: of whole people where everybody is known
+            and there are ten or more, else of single faces. Thresholds stay as chosen.
         seed: of the resampling.
         progress: show a progress bar.
 
@@ -80,7 +82,7 @@ def localization_report(
             f"no face of {data.source} has a labelled attribute with a region: there is nothing to "
             "score; choose more faces, or present=False"
         )
-    return _table(scores, data.names, bootstrap, seed)
+    return _table(scores, data, bootstrap, seed)
 
 
 def _passes(
@@ -126,46 +128,45 @@ def _score(
     return rows
 
 
-def _table(scores: dict, names: tuple[str, ...], bootstrap: int, seed: int) -> pd.DataFrame:
+def _table(scores: dict, data: FaceDataset, bootstrap: int, seed: int) -> pd.DataFrame:
     for source in SOURCES:  # (N, M, T) -> (N, M) at the attribute's best threshold
         iou = scores["box_iou", source]
         best = iou.nanmean(dim=0).nan_to_num(nan=-1).argmax(dim=-1)  # (M,)
-        scores["box_iou", source] = iou.gather(2, best[None, :, None].expand(len(iou), -1, 1))[
-            ..., 0
-        ]
+        scores["box_iou", source] = iou.gather(
+            2, best[None, :, None].expand(len(iou), -1, 1)
+        ).squeeze(2)
     count = len(scores["pointing", "model"])
-    draws = torch.randint(
-        count, (bootstrap, count), generator=torch.Generator().manual_seed(seed)
-    )  # (R, N)
-    weights = torch.zeros(bootstrap + 1, count)
-    weights[0] = 1  # row 0 is the data set itself
-    weights[1:].scatter_add_(1, draws, torch.ones_like(draws, dtype=weights.dtype))  # (R+1, N)
-    frames = [_rows(score, scores, weights, names) for score in SCORES]
+    ones = torch.ones(count, 1)  # the data set itself, before its resamples
+    blocks = [ones, *weights(count, bootstrap, groups=_people(data), seed=seed)]  # (N, r) each
+    means = {
+        key: torch.cat([_means(score, block) for block in blocks])  # (1+R, M+1)
+        for key, score in scores.items()
+    }
+    frames = []
+    for score in SCORES:
+        seen = (~scores[score, "model"].isnan()).sum(dim=0)  # (M,)
+        frame = pd.DataFrame({"faces": [*seen.tolist(), int(seen.sum())]}, [*data.names, "mean"])
+        values = {source: means[score, source] for source in SOURCES}
+        # Which baseline is the better one is decided once, on the data set, not in each resample.
+        better = values["centre"][0] >= values["mean_map"][0]
+        values["gain"] = values["model"] - torch.where(better, values["centre"], values["mean_map"])
+        for name, value in values.items():
+            frame[name] = value[0].numpy()
+            frame[f"{name}_low"], frame[f"{name}_high"] = interval(value[1:].numpy())
+        frames.append(frame)
     return pd.concat(frames, keys=SCORES, names=["score", "attribute"])
 
 
-def _rows(score: str, scores: dict, weights: Tensor, names: tuple[str, ...]) -> pd.DataFrame:
-    values = {source: _means(scores[score, source], weights) for source in SOURCES}  # (R+1, M+1)
-    # Which baseline is the better one is decided once, on the data set, not in each resample.
-    rival = torch.where(
-        values["centre"][0] >= values["mean_map"][0], values["centre"], values["mean_map"]
-    )
-    values["gain"] = values["model"] - rival
-    seen = (~scores[score, "model"].isnan()).sum(dim=0)  # (M,)
-    frame = pd.DataFrame({"faces": [*seen.tolist(), int(seen.sum())]}, index=[*names, "mean"])
-    for name, value in values.items():
-        frame[name] = value[0].numpy()
-        low, high = (
-            value[1:].double().nanquantile(torch.tensor([0.025, 0.975], dtype=torch.float64), dim=0)
-            if len(value) > 1
-            else value[[0, 0]]
-        )
-        frame[f"{name}_low"], frame[f"{name}_high"] = low.numpy(), high.numpy()
-    return frame
+def _people(data: FaceDataset) -> Tensor | None:
+    """Codes 0 .. G-1 of whose face each is, ``(N,)``; None where they cannot be resampled."""
+    if data.faces.identity is None or (data.faces.identity < 0).any():
+        return None
+    people, codes = data.faces.identity.cpu().unique(return_inverse=True)
+    return codes if len(people) >= FEWEST_PEOPLE else None
 
 
-def _means(score: Tensor, weights: Tensor) -> Tensor:
-    """Weighted means over the faces with a truth ``(R+1, M)``, and their mean ``(R+1, M+1)``."""
-    known = ~score.isnan()
-    means = (weights @ score.nan_to_num()) / (weights @ known.float())  # NaN where no face has it
+def _means(score: Tensor, draws: Tensor) -> Tensor:
+    """Means over the faces with a truth, and their mean over attributes: ``(r, M+1)``."""
+    known = (~score.isnan()).float()  # (N, M)
+    means = (draws.T @ score.nan_to_num()) / (draws.T @ known)  # NaN where no face has it
     return torch.cat([means, means.nanmean(dim=1, keepdim=True)], dim=1)
