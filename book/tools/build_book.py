@@ -21,7 +21,8 @@ def build(output: Path, root: Path = ROOT, *, fresh: bool = False) -> subprocess
         sys.exit(
             "the page's scripts are not there: run `python book/tools/vendor.py` (or make book)"
         )
-    command = [sys.executable, "-m", "jupyter_book.cli.main", "build", str(root)]
+    program = Path(sys.executable).parent / "jupyter-book"
+    command = [str(program), "build", str(root)]
     command += ["--path-output", str(output), "--warningiserror", "--keep-going"]
     if fresh:
         command.append("--all")

@@ -12,16 +12,15 @@ import os
 import platform
 import sys
 import tempfile
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
-import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from chapters import NOTEBOOKS, ChapterError, chapter_hash, chapters, check, tidy, why_stale, write
+from meter import Meter
 
 #: Seconds and megabytes that a chapter may take. ``full`` is the papers' scale: no limit.
 LIMITS = {"smoke": (60, 4_000), "book": (480, 6_000), "full": (float("inf"), float("inf"))}
@@ -52,39 +51,6 @@ class Run:
         return None
 
 
-class Meter(threading.Thread):
-    """Watches the children of this process: processor seconds and peak resident memory."""
-
-    def __init__(self, every: float = 0.1):
-        super().__init__(daemon=True)
-        self.every, self.peak, self.cpu = every, 0, {}
-        self.stop = threading.Event()
-        self.before = {p.pid for p in psutil.Process().children(recursive=True)}
-
-    def run(self) -> None:
-        """Sample until stopped."""
-        while not self.stop.wait(self.every):
-            memory = 0
-            for child in psutil.Process().children(recursive=True):
-                if child.pid in self.before:
-                    continue
-                try:
-                    memory += child.memory_info().rss
-                    times = child.cpu_times()
-                    self.cpu[child.pid] = times.user + times.system
-                except psutil.Error:  # it ended while we looked
-                    continue
-            self.peak = max(self.peak, memory)
-
-    def __enter__(self) -> Meter:
-        self.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.stop.set()
-        self.join()
-
-
 def execute(path: Path, profile: str, *, save: bool = False) -> Run:
     """Execute one chapter in its own folder; with ``save``, write its outputs back.
 
@@ -113,6 +79,7 @@ def execute(path: Path, profile: str, *, save: bool = False) -> Run:
                     parameters={} if profile == "book" else {"PROFILE": profile},
                     cwd=str(path.parent),
                     kernel_name="python3",
+                    language="python",
                     progress_bar=sys.stderr.isatty(),
                     execution_timeout=None if profile == "full" else 1800,
                 )
@@ -123,7 +90,7 @@ def execute(path: Path, profile: str, *, save: bool = False) -> Run:
                 ) from error
         seconds = time.perf_counter() - started
         notebook = nbformat.read(output, as_version=4)
-    run = Run(path.stem, profile, seconds, sum(meter.cpu.values()), meter.peak / 1e6, notebook)
+    run = Run(path.stem, profile, seconds, meter.cpu_seconds, meter.peak / 1e6, notebook)
     tidy(notebook)
     if over := run.too_much():
         raise ChapterError(over)
