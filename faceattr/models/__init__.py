@@ -14,7 +14,7 @@ MODELS: dict[str, type[FaceModel]] = {model.__name__: model for model in (Majori
 
 
 def build(config: dict[str, Any]) -> FaceModel:
-    """Build a fresh model from what :func:`describe` returned.
+    """Build a fresh model from what :func:`faceattr.checkpoint.model_config` returned.
 
     Args:
         config: ``{"model": class name, "arguments": {keyword: JSON value}}``.
@@ -38,9 +38,4 @@ def build(config: dict[str, Any]) -> FaceModel:
         ) from error
 
 
-def describe(model: FaceModel) -> dict[str, Any]:
-    """What builds this model again: ``{"model": class name, "arguments": its config}``."""
-    return {"model": type(model).__name__, "arguments": dict(model.config)}
-
-
-__all__ = ["MODELS", "FaceModel", "Majority", "Outputs", "WholeImage", "build", "describe"]
+__all__ = ["MODELS", "FaceModel", "Majority", "Outputs", "WholeImage", "build"]

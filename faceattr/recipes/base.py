@@ -1,0 +1,40 @@
+"""What a recipe is: a method's name, and the function that trains it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from faceattr.data.faces import FaceDataset
+from faceattr.history import History
+from faceattr.models.base import FaceModel
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A way to train one method from data.
+
+    Attributes:
+        name: the method's name on the command line.
+        summary: one line about it.
+        function: ``(data, *, valid, epochs, batch_size, seed, device, devices, precision, compile,
+            checkpoint, resume, progress, ...) -> (model, History)``.
+        epochs: how long it trains by default.
+        batch_size: faces in a step by default.
+        source: the paper, in words.
+    """
+
+    name: str
+    summary: str
+    function: Callable[..., tuple[FaceModel, History]]
+    epochs: int = 40
+    batch_size: int = 64
+    source: str = ""
+
+    def train(self, data: FaceDataset, **how) -> tuple[FaceModel, History]:
+        """Train on ``data``; whatever ``how`` leaves out is the recipe's own choice.
+
+        Raises:
+            TrainingError, DataError: as ``function`` does.
+        """
+        return self.function(data, **{"epochs": self.epochs, "batch_size": self.batch_size, **how})
