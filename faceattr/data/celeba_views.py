@@ -135,8 +135,8 @@ def cut_wild(
     box_of = dict(zip(rows.tolist(), crops, strict=True))
 
     def load(row: int):
-        pixels, affine = crop_box(source.picture(row), box_of[row], size, WILD_MARGIN)
-        return pixels, affine.ravel()
+        crop, affine = crop_box(source.picture(row), box_of[row], size, WILD_MARGIN)
+        return np.asarray(crop).transpose(2, 0, 1), affine.ravel()  # (3, H, W)
 
     settings = "wild", size, GEOMETRY, WILD_MARGIN, crops.round(2).tobytes()
     decoded = decode(
