@@ -59,7 +59,8 @@ def write_atomically(path: str | os.PathLike, content: bytes) -> Path:
             "folder, then resume; what was written before is intact"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)  # gone already when all went well
+        if temporary.is_file():  # only when something went wrong, Ctrl-C included
+            temporary.unlink()
     return path
 
 

@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import torch
 
-#: Absolute paths: ``/a/b``, ``~/a``, ``C:\a``, at the start of a word or after ``=`` or a quote.
-_PATH = re.compile(r"(?<![^\s=,:'\"(\[])(?:~?/|[A-Za-z]:[\\/])[^\s,'\"()\[\]]*")
+#: Absolute paths: ``/a/b``, ``~/a``, ``C:\a``, at a word's start or after ``=`` or a quote.
+_PATH = re.compile(r"(?<![^\s=,:'\"(\[])(?:~?/|[A-Za-z]:[\\/])[^\s,'\"()\[\]]+")
 
 
 def run_record(
