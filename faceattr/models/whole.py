@@ -132,9 +132,8 @@ class WholeImage(FaceModel):
         if images.device.type in ("cpu", "cuda"):
             images = images.contiguous(memory_format=torch.channels_last)
         features = self.trunk(images)  # (B, C, h, w)
-        pooled = features.mean((-2, -1))  # (B, C)
         if self.config["grouped"]:
             shape = (self.config["num_attributes"], self.config["maps_per_attribute"])
             features = features.unflatten(1, shape)  # (B, M, N, h, w)
-            pooled = pooled.unflatten(1, shape)  # (B, M, N)
+        pooled = features.mean((-2, -1))  # (B, M, N) or (B, C): global average pooling
         return Outputs(logits=self.head(pooled), features=features)

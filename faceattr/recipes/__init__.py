@@ -1,7 +1,7 @@
 """Recipes: how each method is trained, one file a paper, as calls to ``fit``.
 
-:data:`METHODS` is what ``faceattr train METHOD`` offers. A paper's file defines its recipes and they
-are listed here.
+:data:`METHODS` is what ``faceattr train METHOD`` offers. A paper's file defines its recipes
+and they are listed here.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def train_whole(
     if method not in ("snet3", "resnet18"):
         raise UnknownNameError(f"unknown method {method!r}: choose snet3, resnet18 or majority")
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on as if untouched
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         model = WholeImage(method, num_attributes=len(data.names), pretrained=pretrained)
     history = fit(
         model,
