@@ -1,0 +1,1 @@
+"""How SynthFaces are drawn: traits, then a sketch of head, features, hair and accessories."""

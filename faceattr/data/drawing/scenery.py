@@ -1,0 +1,91 @@
+"""Backgrounds, light and the camera: everything that no label depends on."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+from faceattr.data.drawing.colours import hsv
+
+
+def background(rng: np.random.Generator, side: int, clutter: float) -> Image.Image:
+    """A picture of ``side`` pixels to paint on: washes of colour, then things.
+
+    Args:
+        rng: a generator of its own for this background.
+        side: pixels.
+        clutter: 0 for a plain studio, 1 for a scene full of things.
+    """
+    hue, dull = rng.random(), 0.08 + 0.34 * rng.random()
+    cells = int(rng.integers(2, 7))
+    value = 0.25 + 0.6 * rng.random()
+    uneven = rng.normal(0, 6 + 18 * rng.random(), (cells, cells, 4))
+    wash = np.array(hsv(hue, dull, value)) + uneven[..., :1] + 0.5 * uneven[..., 1:]
+    wash = Image.fromarray(wash.clip(0, 255).astype(np.uint8))
+    smooth = wash.resize((side // 4, side // 4), Image.Resampling.BILINEAR)
+    image = smooth.resize((side, side), Image.Resampling.NEAREST)
+    things = rng.poisson(3 + 22 * clutter)
+    if things:
+        draw = ImageDraw.Draw(image, "RGBA")
+        numbers = rng.random((things, 9))
+        for kind, x, y, size, stretch, h, s, v, alpha in numbers.tolist():
+            colour = (
+                *hsv(hue + 0.5 * (h - 0.5) + 0.5 * (h > 0.8), 0.10 + 0.5 * s, 0.1 + 0.85 * v),
+                int(255 * (0.35 + 0.65 * alpha)),
+            )
+            x, y, r = x * side, y * side, (0.02 + 0.13 * size**2) * side
+            if kind < 0.3:
+                draw.rectangle(
+                    (x - r, y - r * 3 * stretch - 1, x + r, y + r * 3 * stretch + 1), colour
+                )
+            elif kind < 0.6:
+                draw.ellipse(
+                    (x - r, y - r * (0.5 + stretch), x + r, y + r * (0.5 + stretch)), colour
+                )
+            elif kind < 0.8:
+                draw.polygon(
+                    (x - r, y + r, x + r * stretch, y - 2 * r, x + r, y + r * stretch), colour
+                )
+            else:
+                draw.line(
+                    (x - 4 * r, y, x + 4 * r, y + r * 8 * (stretch - 0.5)),
+                    colour,
+                    max(1, int(side * 0.015 * (0.3 + size))),
+                )
+    return image
+
+
+def blurred(image: Image.Image, radius: float) -> Image.Image:
+    """The picture out of focus; ``radius`` in its own pixels."""
+    return image.filter(ImageFilter.GaussianBlur(radius)) if radius > 0.4 else image
+
+
+@cache
+def _noise(side: int) -> np.ndarray:
+    """Normal noise, drawn once for each size, of which every picture takes another window."""
+    rng = np.random.default_rng(side)
+    return rng.standard_normal((2 * side, 6 * side), dtype=np.float32)
+
+
+def photograph(image: Image.Image, now: dict[str, float], rng: np.random.Generator) -> np.ndarray:
+    """Light from one side, its colour, exposure and sensor noise; uint8 ``(3, S, S)``."""
+    side = image.width
+    angle, strength = np.pi * (0.15 + 0.7 * now["u_light"]), 0.04 + 0.26 * now["u_light_strength"]
+    warm, exposure = 0.16 * (now["u_warm_light"] - 0.5), 0.78 + 0.30 * now["u_exposure"]
+    tint = np.tile(np.array([1 + warm, 1.0, 1 - warm], dtype=np.float32) * exposure, side)
+    axis = np.linspace(-strength, strength, side, dtype=np.float32)
+    across = tint * (1 - math.cos(angle) * np.repeat(axis, 3))  # (3 S,), channels side by side
+    down = 1 - 0.45 * math.sin(angle) * axis  # (S,)
+    x, y = rng.integers(0, side, 2).tolist()
+    grain = np.float32(1.2 + 6.0 * now["u_noise"] ** 2)
+    lit = np.asarray(image).reshape(side, 3 * side).astype(np.float32)
+    lit *= across
+    lit *= down[:, None]
+    lit += _noise(side)[y : y + side, 3 * x : 3 * (x + side)] * grain
+    np.maximum(lit, 0, out=lit)
+    np.minimum(lit, 255, out=lit)
+    pixels = lit.astype(np.uint8).reshape(side, side, 3)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))  # (3, S, S)
