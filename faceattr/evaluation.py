@@ -22,7 +22,7 @@ from faceattr.report import Report
 from faceattr.scored import Scored, first_seen, stack
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def predict_logits(
     model: FaceModel,
     data: FaceDataset | Faces,
@@ -65,8 +65,7 @@ def predict_logits(
             found.append(logits.float().cpu())
     finally:
         model.to(home).train(was_training)
-    # a copy outside inference mode's books, so that it may be used in training
-    return torch.cat(found).clone() if found else torch.empty(0, len(getattr(data, "names", ())))
+    return torch.cat(found) if found else torch.empty(0, len(getattr(data, "names", ())))
 
 
 def predict_proba(model: FaceModel, data: FaceDataset | Faces, **how) -> Tensor:
