@@ -16,7 +16,7 @@ from faceattr.errors import DataError, UnknownNameError
 #: The parts, in the numbering of ``list_eval_partition.txt``.
 SPLITS = ("train", "valid", "test")
 #: Share of the people in each part of the identity partition.
-SHARES = (0.7, 0.1, 0.2)
+SHARES = (0.8, 0.05, 0.15)
 
 
 def by_identity(identity: np.ndarray, seed: int = 0, shares=SHARES) -> np.ndarray:
