@@ -71,14 +71,9 @@ def test_same_seed_same_weights_and_the_callers_random_numbers_untouched():
 def test_resuming_gives_the_weights_of_never_stopping(tmp_path):
     data = squares(48)
     whole, _ = train_whole(data, epochs=2, **QUIET)
+    stopped = {"epochs": 2, "checkpoint": tmp_path, "callbacks": [InSecondEpoch()], **QUIET}
     with pytest.raises(KeyboardInterrupt, match="resume=True"):
-        how = {
-            "epochs": 2,
-            "checkpoint": tmp_path,
-            "callbacks": [stop_after_second_begins],
-            **QUIET,
-        }
-        train_whole(data, **how)
+        train_whole(data, **stopped)
     again, history = train_whole(data, epochs=2, checkpoint=tmp_path, resume=True, **QUIET)
     assert len(history) == 2
     assert same(whole.state_dict(), again.state_dict())
