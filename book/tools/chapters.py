@@ -21,7 +21,7 @@ MAX_BYTES = 1_500_000
 DATA_SUFFIXES = {".csv", ".json", ".safetensors"}
 #: Paths of somebody's machine. A lookbehind spares addresses and paths inside a package.
 ABSOLUTE = re.compile(
-    r"(?<![\w.:/~-])(?:/(?:home|root|work|tmp|Users|content|mnt)/\w|[A-Z]:\\\\?\w)"
+    r"(?<![\w.:/~-])(?:/(?:home|root|work|tmp|Users|content|mnt)/\w|[A-Z]:\\\\?Users\b)"
 )
 LIVE = "*These controls answer when the chapter runs in JupyterLab or Colab.*"
 
@@ -160,7 +160,7 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """
     notebook["metadata"].pop("widgets", None)
     notebook["metadata"].pop("papermill", None)
-    notebook["metadata"]["language_info"] = {"name": "python"}
+    notebook["metadata"]["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
     notebook["metadata"]["kernelspec"] = {
         "display_name": "Python 3",
         "language": "python",

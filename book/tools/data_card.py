@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from faceattr.attributes import ATTRIBUTES, pretty
-from faceattr.data.labels import LabelModel, measure
+from faceattr.data.label_statistics import measure
+from faceattr.data.labels import LabelModel
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "book" / "_generated" / "synthfaces.md"

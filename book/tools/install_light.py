@@ -21,6 +21,7 @@ LIGHT = {
     "pandas": "pandas",
     "PIL": "pillow",
     "tqdm": "tqdm",
+    "filelock": "filelock",
     "matplotlib": "matplotlib",
     "seaborn": "seaborn",
     "altair": "altair",
