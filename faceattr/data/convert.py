@@ -23,7 +23,8 @@ def read_image(image: PictureLike) -> Image.Image:
     Args:
         image: a path; a Pillow image of any mode; an array ``(H, W)``, ``(H, W, C)`` or
             ``(C, H, W)`` or a tensor of these shapes, C one of 1, 3, 4, integers or floats in
-            [0, 1]. Transparency is dropped, 16-bit grey is brought to 8 bits.
+            [0, 1]; where both fit, an array has its channels last, a tensor first.
+            Transparency is dropped, 16-bit grey is brought to 8 bits.
 
     Raises:
         ImageError: it cannot be read, has another shape, or floats outside [0, 1].
@@ -31,24 +32,26 @@ def read_image(image: PictureLike) -> Image.Image:
     if isinstance(image, (str, Path)):
         return read_rgb(image)
     if isinstance(image, Image.Image):
-        if image.mode.startswith("I") or image.mode == "F":
-            grey = np.asarray(image, dtype=np.float64)
-            return read_image((grey / (257 if grey.max(initial=0) > 255 else 1)).astype(np.uint8))
         try:
-            return image if image.mode == "RGB" else image.convert("RGB")
+            image.load()  # Pillow opens lazily: a file cut short shows only now
         except OSError as error:
             name = getattr(image, "filename", "") or "a Pillow image"
             raise ImageError(f"{name} cannot be read ({error}): copy it again") from error
-    pixels = image.detach().cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
-    return Image.fromarray(_rgb_pixels(pixels))
+        if image.mode.startswith("I") or image.mode == "F":
+            grey = np.asarray(image, dtype=np.float64)
+            return read_image((grey / (257 if grey.max(initial=0) > 255 else 1)).astype(np.uint8))
+        return image if image.mode == "RGB" else image.convert("RGB")
+    first = isinstance(image, Tensor)
+    pixels = image.detach().cpu().numpy() if first else np.asarray(image)
+    return Image.fromarray(_rgb_pixels(pixels, first))
 
 
-def _rgb_pixels(pixels: np.ndarray) -> np.ndarray:
-    """Array of a picture as uint8 ``(H, W, 3)``."""
+def _rgb_pixels(pixels: np.ndarray, first: bool) -> np.ndarray:
+    """Array of a picture as uint8 ``(H, W, 3)``; where both fit, are channels first or last?"""
     shape = pixels.shape
     if pixels.ndim == 2:
         pixels = pixels[..., None]  # (H, W, 1)
-    elif pixels.ndim == 3 and shape[0] in (1, 3, 4) and (shape[0] == 3 or shape[2] not in (3, 4)):
+    elif pixels.ndim == 3 and shape[0] in (1, 3, 4) and (first or shape[2] not in (1, 3, 4)):
         pixels = pixels.transpose(1, 2, 0)  # (H, W, C)
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or 0 in pixels.shape:
         raise ImageError(

@@ -147,14 +147,13 @@ def read_indices(root: str | Path, split: str, count: int) -> list[int]:
     path = _find(Path(root), ("indices_train_test.mat", f"{variable}.mat"))
     with _open(path) as file:
         values = _array(file, variable, path).ravel()
-    rows = values.astype(np.int64) - 1
-    wrong = (rows < 0) | (rows >= count) | (rows + 1 != values)
+    wrong = ~np.isin(values, np.arange(1, count + 1))
     if wrong.any():
         raise DataError(
             f"{path}: {variable} holds {values[wrong][0]:g}, but the pictures are numbered "
             f"1 to {count}: {_REMEDY}"
         )
-    return rows.tolist()
+    return (values.astype(np.int64) - 1).tolist()
 
 
 def _find(root: Path, names: tuple[str, ...]) -> Path:

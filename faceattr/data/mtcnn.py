@@ -116,11 +116,15 @@ def _mtcnn(device: str, min_face: int):
     try:
         from facenet_pytorch import MTCNN
     except ImportError as error:
+        missing = getattr(error, "name", None) or "facenet_pytorch"
+        if not missing.startswith("facenet_pytorch"):  # what --no-deps has left out
+            raise MissingDependencyError(
+                f"facenet-pytorch needs {missing}, which is not installed: pip install {missing}"
+            ) from error
         raise MissingDependencyError(
             "finding faces needs facenet-pytorch, which is not installed: "
             "pip install --no-deps facenet-pytorch==2.6.0 (with --no-deps, because it asks for "
-            "releases of torch, numpy and Pillow that are years old, although it runs with "
-            f"today's) [{error}]"
+            "releases of torch, numpy and Pillow that are years old, although it runs with today's)"
         ) from error
     return MTCNN(keep_all=True, min_face_size=min_face, device=torch.device(device)).eval()
 
