@@ -19,10 +19,9 @@ NOTEBOOKS = ROOT / "notebooks"
 
 MAX_BYTES = 1_500_000
 DATA_SUFFIXES = {".csv", ".json", ".safetensors"}
-#: Paths of somebody's machine. A lookbehind spares addresses and paths inside a package.
-ABSOLUTE = re.compile(
-    r"(?<![\w.:/~-])(?:/(?:home|root|work|tmp|Users|content|mnt)/\w|[A-Z]:\\\\?Users\b)"
-)
+#: Paths of somebody's machine. The lookbehind spares web addresses and relative paths.
+ABSOLUTE = re.compile(r"(?<![\w.:/~-])/(?:home|root|work|tmp|Users|content|mnt)/\w")
+ABSOLUTE_WINDOWS = re.compile(r"\b[A-Z]:\\{1,2}Users\b")
 LIVE = "*These controls answer when the chapter runs in JupyterLab or Colab.*"
 
 
@@ -203,7 +202,7 @@ def check(notebook: dict, name: str) -> None:
             if output["output_type"] == "error":
                 raise ChapterError(f"{name}: cell {count} ends in {output['ename']}: mend the cell")
     for where, text in _texts(notebook):
-        if hit := ABSOLUTE.search(text):
+        if hit := ABSOLUTE.search(text) or ABSOLUTE_WINDOWS.search(text):
             around = text[max(hit.start() - 20, 0) : hit.end() + 40].replace("\n", " ")
             raise ChapterError(f"{name}: {where} names a path of one machine: ...{around}...")
     size = len(nbformat.writes(nbformat.from_dict(notebook)).encode())
