@@ -1,4 +1,4 @@
-"""What is worn: glasses, earrings, necklace, tie, hat. And what gets in the way."""
+"""What is worn: glasses, earrings, necklace, tie."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from faceattr.data.drawing import colours
 from faceattr.data.drawing.colours import mix, shade
-from faceattr.data.drawing.curves import bundle, ellipse, mirrored, path, ring, spline
+from faceattr.data.drawing.curves import ellipse, mirrored, ring, spline
 from faceattr.data.drawing.sketch import CENTRE, Sketch
 
 _X = CENTRE[0]
@@ -215,108 +215,3 @@ def necktie(sketch: Sketch, t) -> None:
     for flap in (collar, mirrored(collar)):
         sketch.shape(flap, shirt, None)
         sketch.line(flap[1:3], shade(shirt, 0.7), 0.6, None)
-
-
-def hat(sketch: Sketch, t) -> None:
-    """A cap, a knitted hat or a brimmed hat over the hair."""
-    now, w = t.now, t.temple
-    v = 0.72 * t.hair_volume
-    sketch.part(
-        "hat",
-        spline(
-            [
-                (_X - w - v - 3, 36),
-                (_X - w + 2, 14),
-                (_X, 6.5),
-                (_X + w - 2, 14),
-                (_X + w + v + 3, 36),
-                (_X, 31),
-            ],
-            4,
-            True,
-        ),
-        0.0,
-    )
-    if not t.a["Wearing_Hat"]:
-        return
-    colour = colours.cloth(now["u_hat_hue"], 0.15 + 0.8 * ((now["u_hat_hue"] * 13) % 1))
-    band = shade(colour, 0.62)
-    side = w + v + 0.6
-    dome = spline(
-        [
-            (_X - side, 33.5),
-            (_X - side + 0.6, 22),
-            (_X - w * 0.62, 11.5),
-            (_X, 8.0),
-            (_X + w * 0.62, 11.5),
-            (_X + side - 0.6, 22),
-            (_X + side, 33.5),
-        ]
-    )
-    brim = spline(
-        [
-            (_X + side, 33.5),
-            (_X + w * 0.5, 30.0),
-            (_X, 29.0),
-            (_X - w * 0.5, 30.0),
-            (_X - side, 33.5),
-        ]
-    )
-    sketch.shape(np.concatenate([dome, brim]), colour, 0.6)
-    kind = now["u_hat"]
-    if kind < 0.38:  # knitted
-        cuff = ring(brim + (0, 1.5), brim - (0, 4.5))
-        sketch.shape(cuff, shade(colour, 0.78), 0.8)
-        x = np.linspace(-0.8, 0.8, 9) * side + _X
-        ribs = bundle(
-            path(x, 26.0), path(_X + (x - _X) * 0.9, 19.0), path(_X + (x - _X) * 0.5, 11.0)
-        )
-        sketch.strokes(ribs, band, 0.7, 0.6, 0.7)
-        sketch.oval(_X, 8.0, 3.2, 3.0, mix(colour, (255, 255, 255), 0.35), 0.6)
-    elif kind < 0.72:  # cap with a peak
-        peak = spline(
-            [
-                (_X - side + 2, 30.5),
-                (_X - 8, 33.5),
-                (_X + 4, 35.0),
-                (_X + side + 3, 33.5),
-                (_X + side - 2, 28.5),
-                (_X, 27.5),
-            ],
-            4,
-            True,
-        )
-        sketch.shape(peak, band, 4.0)
-        seams = [((_X + s * 2, 8.5), (_X + s * 9, 16), (_X + s * 10, 29)) for s in (-1, 1)]
-        sketch.strokes(seams, band, 0.6, 0.6, 0.8)
-    else:  # brim all round
-        sketch.oval(_X, 31.0, side + 8.5, 4.4, shade(colour, 0.85), 1.0)
-        ribbon = ring(brim - (0, 1.4), brim - (0, 5.6))
-        sketch.shape(ribbon, band, 1.0)
-        sketch.shape(ring(brim + (0, 1.6), brim - (0, 1.0)), shade(colour, 0.7), 1.0)
-
-
-def occluder(sketch: Sketch, t, skin) -> None:
-    """Now and then a hand, a microphone or a strand of hair before the face."""
-    now = t.now
-    if now["u_occluder"] > 0.13:
-        return
-    x, y, kind = now["u_occluder_x"], now["u_occluder_y"], now["u_occluder_kind"]
-    sign = 1 if x > 0.5 else -1
-    if kind < 0.4:
-        palm, tip = (_X + sign * (23 + 4 * x), 82.0), (_X + sign * (12.0 + 3 * x), 63.0 + 9 * y)
-        colour = shade(skin, 0.93)
-        for k in range(4):
-            end = (tip[0] + sign * 1.9 * k, tip[1] + 1.5 * k - 1.2 * (k == 1))
-            finger = (palm, (end[0] + sign * 4, 0.5 * (palm[1] + end[1])), end)
-            sketch.strokes([finger], colour if k % 2 else shade(skin, 0.86), 4.6, 4.0)
-        sketch.oval(*palm, 6.0, 8.0, colour, 4.0)
-    elif kind < 0.7:
-        head = (_X + sign * (3 + 9 * x), 73.0 + 6 * y)
-        stick = ((head[0] + sign * 14, 108), (head[0] + sign * 8, 92), head)
-        sketch.strokes([stick], (38, 38, 42), 4.2, None)
-        sketch.oval(*head, 4.6, 5.4, (58, 58, 62), None)
-        sketch.oval(head[0] - 1.4, head[1] - 1.6, 1.4, 1.8, (120, 120, 126), None)
-    else:
-        lock = ((_X + sign * 7, 25), (_X + sign * (17 - 6 * x), 42), (_X + sign * (8 + 7 * y), 62))
-        sketch.strokes([lock], shade(colours.hair(t), 0.85), 1.7, 2.0, wave=0.6)

@@ -65,7 +65,7 @@ def bundle(starts: Points, bends: Points, ends: Points) -> np.ndarray:
     return np.stack([starts, bends, ends], axis=1)
 
 
-def ellipse(x: float, y: float, rx: float, ry: float, count: int = 18) -> Points:
+def ellipse(x: float, y: float, rx: float, ry: float, count: int = 16) -> Points:
     """Points of an ellipse, clockwise on the screen from its right end."""
     cos, sin = _circle(count)
     return path(cos * rx + x, sin * ry + y)
@@ -77,7 +77,7 @@ def _circle(count: int) -> tuple[np.ndarray, np.ndarray]:
     return np.cos(angle), np.sin(angle)
 
 
-def ovals(x, y, rx, ry, count: int = 14) -> np.ndarray:
+def ovals(x, y, rx, ry, count: int = 12) -> np.ndarray:
     """K ellipses, each argument of length K; ``(K, count, 2)``."""
     x, y, rx, ry = np.array((x, y, rx, ry))[..., None]
     cos, sin = _circle(count)
@@ -98,7 +98,7 @@ def _brush(count: int) -> tuple[np.ndarray, ...]:
     return place, slope, 0.5 * np.sin(np.pi * (0.06 + 0.88 * t)) ** 0.7, 3.2 * np.pi * t
 
 
-def brush(controls, width, wave, phase, count: int = 9) -> np.ndarray:
+def brush(controls, width, wave, phase, count: int = 7) -> np.ndarray:
     """Brush strokes along quadratic curves, thin at both ends.
 
     Args:

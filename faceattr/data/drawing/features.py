@@ -93,7 +93,9 @@ def brows(sketch: Sketch, t) -> None:
             tips = roots + (sign * 0.7, -thick - 0.5)
             hairs = bundle(roots, 0.5 * (roots + tips), tips)
             sketch.strokes(hairs, colour, 0.5, 0.6, min(1.0, thick - 1.0))
-        sketch.part("brows", spline([(inner - sign, y + 2), (inner, y - 1.6), (peak, y - 3.6), (outer + sign, y), (peak, y + 2)], 3, True), 0.6)  # fmt: skip
+        above = [(inner - sign, y + 2), (inner, y - 1.6), (peak, y - 3.6)]
+        around = spline([*above, (outer + sign, y), (peak, y + 2)], 3, True)
+        sketch.part("brows", around, 0.6)
 
 
 def nose(sketch: Sketch, t, skin) -> None:

@@ -45,11 +45,12 @@ def torso(sketch: Sketch, t, skin) -> None:
         (-width - 8, 86),
         (-wide + 2, 92),
         (-wide - 3, 104),
-        (-wide - 4, 190),
+        (-wide - 9, 400),
     ]
     side = spline(side) + (_X, 0)
-    neckline = spline([(-width - 1.5, 82.5), (-width * 0.6, 84.5 + deep * 0.6), (0, 84.5 + deep),
-                       (width * 0.6, 84.5 + deep * 0.6), (width + 1.5, 82.5)]) + (_X, 0)  # fmt: skip
+    half = [(-width - 1.5, 82.5), (-width * 0.6, 84.5 + deep * 0.6)]
+    dip = [*half, (0, 84.5 + deep), *((-x, y) for x, y in reversed(half))]
+    neckline = spline(dip) + (_X, 0)
     sketch.shape(np.concatenate([side[::-1], neckline, mirrored(side)]), body, None)
     sketch.line(neckline, shade(body, 0.72), 0.9, None)
     if now["u_clothes"] < 0.3:  # the open front of a jacket

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 
-from faceattr.data.drawing import accessories, beard, colours, features, hair, head, scenery
+from faceattr.data.drawing import (
+    accessories,
+    beard,
+    colours,
+    features,
+    hair,
+    hats,
+    head,
+    obstacles,
+    scenery,
+)
 from faceattr.data.drawing.regions import masks
 from faceattr.data.drawing.sketch import CENTRE, Pose, Posed, Sketch
 from faceattr.data.drawing.traits import draws, traits
@@ -56,9 +68,9 @@ def sketch_face(t: SimpleNamespace) -> Sketch:
         hair.bangs(sketch, t)
     hair.parts(sketch, t)
     accessories.glasses(sketch, t)
-    accessories.hat(sketch, t)
+    hats.hat(sketch, t)
     accessories.earrings(sketch, t)
-    accessories.occluder(sketch, t, skin)
+    obstacles.occluder(sketch, t, skin)
     return sketch
 
 
@@ -88,22 +100,102 @@ def truth(posed: Posed) -> tuple[np.ndarray, np.ndarray]:
     return box.astype(np.float32), marks.astype(np.float32)
 
 
-def paint_aligned(
-    attributes: np.ndarray, person, picture, size: int, regions: bool = True
-) -> Painting:
-    """One aligned face. ``person`` and ``picture`` seed :func:`~.traits.draws`."""
+def wild_pose(now: dict[str, float], rng: np.random.Generator, size: int) -> Pose:
+    """A pose anywhere in a scene: a third to nine tenths of it, turned, head and collar inside."""
+    share, *place = rng.random(3).tolist()
+    share = 0.32 * (0.9 / 0.32) ** share
+    reach = 0.5 * share  # what must stay inside round the centre, as a share of the scene
+    x, y = (size * (reach + (1 - 2 * reach) * p) for p in place)
+    return Pose(
+        size * share / 100, x, y, 0.20 * now["roll"], 0.18 * now["yaw"], 0.08 * now["pitch"]
+    )
+
+
+def posed_face(attributes, person, picture, pose_of: Callable[..., Pose]) -> tuple:
+    """Sketch one face and pose it; returns what was posed, its traits and its generator."""
     who, now, rng = draws(person, picture)
     t = traits(attributes, who, now)
     t.texture = rng.standard_normal(128)
-    posed = sketch_face(t).posed(aligned_pose(now, size))
+    return sketch_face(t).posed(pose_of(now, rng)), t, rng
+
+
+def paint_face(
+    attributes: np.ndarray, person, picture, size: int, *, wild=False, regions=True
+) -> Painting:
+    """One face, aligned or somewhere in a cluttered scene.
+
+    Args:
+        attributes: ``(M,)`` 0 or 1.
+        person, picture: ints or sequences of ints that seed :func:`~.traits.draws`.
+        size: side of the picture in pixels.
+        wild: in a scene of that size; else filling the picture.
+        regions: also draw the true region of every attribute.
+    """
+    if wild:
+        pose_of, clutter = partial(wild_pose, size=size), 1.0
+    else:
+        pose_of, clutter = lambda now, rng: aligned_pose(now, size), 0.1
+    posed, t, rng = posed_face(attributes, person, picture, pose_of)
     zoom = magnification(size)
-    image = scenery.background(rng, size * zoom, clutter=0.1)
+    image = scenery.background(rng, size * zoom, clutter)
     posed.paint(image, zoom)
-    image = scenery.blurred(image.reduce(zoom), t.blur * size / 128)
+    image = scenery.blurred(image.reduce(zoom), t.blur * posed.pose.scale / 1.28)
     box, landmarks = truth(posed)
+    side = size // 4
     return Painting(
-        scenery.photograph(image, now, rng),
+        scenery.photograph(image, t.now, rng),
         box[None].clip(0, size),
         landmarks[None],
-        masks(posed, size // 4, 4)[None] if regions else None,
+        masks(posed, side, size / side)[None] if regions else None,
     )
+
+
+def paint_scene(
+    attributes: np.ndarray, people: Sequence, scene: Sequence[int], size: int
+) -> Painting:
+    """A cluttered scene with any number of faces, none included; no regions.
+
+    Args:
+        attributes: ``(K, M)``. people: K seeds of persons. scene: ints that name the scene.
+        size: side of the picture in pixels.
+    """
+    rng = np.random.default_rng([*scene, 0])
+    zoom = magnification(size)
+    image = scenery.background(rng, size * zoom, clutter=1.0)
+    places = scatter(rng, len(people), size)
+    boxes, landmarks = np.zeros((len(people), 4)), np.zeros((len(people), 5, 2))
+    for k in sorted(range(len(people)), key=lambda k: places[k][1]):  # the lower, the nearer
+
+        def pose_of(now, rng, place=places[k]):
+            x, y, scale = place
+            return Pose(scale, x, y, 0.16 * now["roll"], 0.18 * now["yaw"], 0.08 * now["pitch"])
+
+        posed, t, _ = posed_face(attributes[k], people[k], [*scene, 1, k], pose_of)
+        posed.paint(image, zoom)
+        boxes[k], landmarks[k] = truth(posed)
+        scenery.blur_patch(image, boxes[k] * zoom, t.blur * posed.pose.scale / 1.28 * zoom)
+    _, now, _ = draws([0], [*scene, 2])
+    photo = scenery.photograph(image.reduce(zoom), now, rng)
+    boxes, landmarks = boxes.astype(np.float32), landmarks.astype(np.float32)
+    return Painting(photo, boxes.clip(0, size), landmarks, None)
+
+
+def scatter(rng: np.random.Generator, count: int, size: int) -> list[tuple[float, float, float]]:
+    """Places for faces that do not hide one another: ``x, y`` in pixels, pixels per face unit.
+
+    A face keeps 26 units left and right and 40 above and below its centre to itself; the
+    more attempts fail, the smaller it is drawn.
+    """
+    places: list[tuple[float, float, float]] = []
+    largest = 0.85 / max(1.0, count**0.5)
+    while len(places) < count:
+        for attempt in range(1000):
+            share = largest * (0.35 + 0.65 * rng.random()) * 0.97**attempt
+            scale, reach = size * share / 100, 0.5 * share * size
+            x, y = (reach + (size - 2 * reach) * rng.random(2)).tolist()
+            if all(
+                abs(x - u) > 26 * (scale + s) or abs(y - v) > 40 * (scale + s) for u, v, s in places
+            ):
+                places.append((x, y, scale))
+                break
+    return places
