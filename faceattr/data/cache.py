@@ -132,14 +132,14 @@ def decode(
     shape = (len(items), 3, *size)
     final = Path(folder).absolute() / key
     filling = Filling(final, shape, facts, what)
-    if not filling.whole():
-        try:
+    try:
+        if not filling.whole():
             final.parent.mkdir(parents=True, exist_ok=True)
             with _alone(final.with_name(f"{key}.lock"), what):
                 if not filling.whole():
                     filling.fill(items, load, strict, workers or os.cpu_count() or 1)
-        except OSError as error:
-            raise disk_error(error, final, filling.needed, f"{len(items):,} {what}") from error
+    except OSError as error:
+        raise disk_error(error, final, filling.needed, f"{len(items):,} {what}") from error
     return _open(final, shape, facts, strict, what)
 
 

@@ -46,8 +46,9 @@ class CelebA(FaceDataset):
         root: CelebA's folder, in any layout that :mod:`~faceattr.data.celeba_layouts` knows.
         view: ``aligned`` or ``wild``.
         split: ``train``, ``valid``, ``test`` or ``all``.
-        partition: ``official``, or ``identity``: nobody in two parts, 70%, 10% and 20% of the
-            people, drawn from ``seed`` (:func:`~faceattr.data.partition.by_identity`).
+        partition: ``official``, or ``identity``: nobody in two parts, who is where drawn from
+            ``seed`` with :data:`~faceattr.data.partition.SHARES`
+            (:func:`~faceattr.data.partition.by_identity`).
         size: height and width in pixels.
         seed: of the identity partition.
         cache: folder of decoded pictures; see :func:`~faceattr.data.cache.cache_root`.

@@ -52,9 +52,8 @@ class Table:
             self._lacking(owner, files, int((place < 0).sum()), files[np.argmax(place < 0)])
         if whole and len(self.files) > len(files):
             extra = self.files.difference(files, sort=False)
-            Table(owner, (), files, self.values, False)._lacking(
-                self.path, self.files, len(extra), extra[0]
-            )
+            fewer = Table(owner, ("image_id",), files, self.values, False)  # a CSV file: no count
+            fewer._lacking(self.path, self.files, len(extra), extra[0])
         return self.values[place]
 
     def _lacking(self, other: Path, others: pd.Index, count: int, first: str) -> None:
