@@ -17,7 +17,7 @@ from faceattr.data.faces import FaceDataset, Faces
 from faceattr.device import resolve
 from faceattr.errors import DataError, MissingDependencyError
 from faceattr.models.base import FaceModel
-from faceattr.record import run_record
+from faceattr.record import run_record, shorten
 from faceattr.report import Report
 from faceattr.scored import Scored, first_seen, stack
 
@@ -141,25 +141,18 @@ def evaluate(
     began = time.perf_counter()
     how = {"batch_size": batch_size, "device": device, "flip": flip, "progress": progress}
     scored = score(model, data, **how)
-    details = {
-        **model_config(model),
-        "parameters": model.count(),
-        "size": list(data.size),
-        "flip": flip,
-        **(record or {}),
-    }
     made = run_record(
         data=data.source,
         seconds=time.perf_counter() - began,
         device=resolve(device),
-        **{name: value for name, value in details.items() if name not in _RECORD},
+        **model_config(model),
+        parameters=model.count(),
+        size=list(data.size),
+        flip=flip,
     )
-    made.update({name: details[name] for name in _RECORD if name in details})
+    # a caller's entry wins over ours; where files lie on a disk is left out of it as well
+    made |= {k: shorten(v) if isinstance(v, str) else v for k, v in (record or {}).items()}
     return Report.of(scored, bootstrap=bootstrap, seed=seed, by=by, groups=groups, record=made)
-
-
-#: Arguments of run_record that evaluate fills itself; a caller's entry of that name wins.
-_RECORD = ("seed", "data", "profile", "command", "seconds", "device")
 
 
 def combine(reports: Sequence[Report], *, interval: str = "bootstrap", seed: int = 0) -> Report:

@@ -132,11 +132,6 @@ def average_precision(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor
     return torch.stack(columns, dim=1)
 
 
-def summary(logits: Tensor, labels: Tensor) -> dict[str, float]:
-    """Mean of each metric over the attributes for which it is defined: one row of a History."""
-    return {name: value.nanmean().item() for name, value in metrics(logits, labels).items()}
-
-
 def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 15) -> Tensor:
     """Expected calibration error per attribute: ``sum_b n_b / n |mean p_b - share positive_b|``.
 
