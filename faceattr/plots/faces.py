@@ -58,7 +58,7 @@ def plot_gallery(
         if i >= count:
             axes.set_visible(False)
             continue
-        axes.imshow(pictures[i])
+        axes.imshow(pictures[i], interpolation="bilinear")
         text = captions[i]
         if wrong is not None:
             _frame(axes, theme.WRONG if wrong[i] else theme.RIGHT)
@@ -121,10 +121,11 @@ def plot_heatmaps(
     for b, row in enumerate(cells):
         for axes in row:
             _empty(axes)
-        row[0].imshow(pictures[b])
+        row[0].imshow(pictures[b], interpolation="bilinear")
         for k, axes in enumerate(row[1:]):
             # Heat is laid over a grey face, or skin would pass for warmth.
-            axes.imshow(pictures[b].mean(axis=-1), cmap="gray", vmin=0, vmax=1)
+            grey = pictures[b].mean(axis=-1)
+            axes.imshow(grey, cmap="gray", vmin=0, vmax=1, interpolation="bilinear")
             axes.imshow(heat[b, k], cmap=theme.HEAT, vmin=0, vmax=1, alpha=0.85 * heat[b, k] ** 0.6)
             if outlines is not None and outlines[b, k].any():
                 axes.contour(outlines[b, k], [0.5], colors="white", linewidths=2.2)
