@@ -79,7 +79,7 @@ def launch(tmp_path, name, command, *arguments):
         env=environment | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     return folder, done
 
