@@ -131,3 +131,26 @@ def _prefixed(prefix: str, module: nn.Module) -> dict[str, Tensor]:
 
 def _without(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def _saved(snapshots: Snapshots | None, run: Run) -> str | None:
+    """Which finished epochs are on the disk, in words."""
+    if snapshots is None or not run.history.rows or not snapshots.last.is_file():
+        return None
+    return f"epoch {len(run.history)} is whole in {snapshots.last}"
+
+
+def remedy(snapshots: Snapshots | None, run: Run) -> str:
+    """What to do about a loss that is not finite, in words."""
+    advice = "Lower lr, pass clip=1.0, or look for NaN in pictures and labels"
+    kept = _saved(snapshots, run)
+    return f"{advice}; {kept}" if kept else f"{advice}; pass checkpoint=folder to keep good epochs"
+
+
+def how_to_go_on(snapshots: Snapshots | None, run: Run) -> str:
+    """What Ctrl-C left behind and how to resume, in words."""
+    where = f"stopped in epoch {run.epoch} of {run.epochs}"
+    if snapshots is None:
+        return f"{where}; nothing was saved: pass checkpoint=folder to be able to go on"
+    kept = _saved(snapshots, run) or f"no epoch is whole in {snapshots.folder} yet"
+    return f"{where}; {kept}: call again with resume=True to go on"

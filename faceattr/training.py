@@ -29,7 +29,7 @@ from faceattr.schedules import (
     build_schedule,
     fast_forward,
 )
-from faceattr.snapshots import Snapshots
+from faceattr.snapshots import Snapshots, how_to_go_on, remedy
 from faceattr.validation import quick_metrics
 
 Objective = Callable[[FaceModel, Faces], Mapping[str, Tensor]]
@@ -197,7 +197,7 @@ def fit(
                 step.train()
                 for callback in callbacks:
                     callback.on_epoch_start(run)
-                meter = LossMeter(fabric, run.epoch, _remedy(snapshots, run))
+                meter = LossMeter(fabric, run.epoch, remedy(snapshots, run))
 
                 for run.step, faces in enumerate(batches(), start=1):
                     whole = min(batch_size, len(data) - (run.step - 1) * batch_size)
@@ -218,7 +218,7 @@ def fit(
                         bar.update(whole)
 
                 meter.read()
-                check_weights(model, run.epoch, _remedy(snapshots, run))
+                check_weights(model, run.epoch, remedy(snapshots, run))
                 speed = meter.faces / (time.perf_counter() - began)
                 step.eval()
                 if averager:
@@ -236,7 +236,7 @@ def fit(
                 if stop:
                     break
         except KeyboardInterrupt as interrupt:
-            interrupt.args = (_how_to_go_on(snapshots, run),)
+            interrupt.args = (how_to_go_on(snapshots, run),)
             raise
         finally:
             bar.close()
@@ -283,24 +283,3 @@ def _write(
     problem = run.fabric.broadcast(problem)
     if problem is not None:
         raise problem
-
-
-def _saved(snapshots: Snapshots | None, run: Run) -> str | None:
-    """Which finished epochs are on the disk, in words."""
-    if snapshots is None or not run.history.rows or not snapshots.last.is_file():
-        return None
-    return f"epoch {len(run.history)} is whole in {snapshots.last}"
-
-
-def _remedy(snapshots: Snapshots | None, run: Run) -> str:
-    advice = "Lower lr, pass clip=1.0, or look for NaN in pictures and labels"
-    kept = _saved(snapshots, run)
-    return f"{advice}; {kept}" if kept else f"{advice}; pass checkpoint=folder to keep good epochs"
-
-
-def _how_to_go_on(snapshots: Snapshots | None, run: Run) -> str:
-    where = f"stopped in epoch {run.epoch} of {run.epochs}"
-    if snapshots is None:
-        return f"{where}; nothing was saved: pass checkpoint=folder to be able to go on"
-    kept = _saved(snapshots, run) or f"no epoch is whole in {snapshots.folder} yet"
-    return f"{where}; {kept}: call again with resume=True to go on"
