@@ -31,13 +31,13 @@ def tracked() -> list[Path]:
 
 def test_no_path_of_one_machine():
     spared = {ROOT / ".ci" / "run", Path(__file__), ROOT / "book" / "tools" / "chapters.py"}
-    spared.add(ROOT / "tests" / "test_checkpoint.py")  # its made-up paths are what it is about
     texts = {".py", ".md", ".ipynb", ".toml", ".yml", ".txt", ".json", ".css", ".bib", ".cff", ""}
     for path in tracked():
         if path in spared or path.suffix not in texts:
             continue
         text = re.sub(r"base64,[\w+/=]+", "", path.read_text(encoding="utf-8"))
         text = re.sub(r'"image/png": "[^"]*"', "", text)
+        text = re.sub(r"/home/(me|someone)/", "", text)  # made up by tests of paths
         hit = tools.ABSOLUTE.search(text)
         assert not hit, f"{path.relative_to(ROOT)}: {text[hit.start() : hit.end() + 30]!r}"
 
@@ -225,7 +225,7 @@ def readme_code() -> list[str]:
     return re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_the_ten_lines_of_the_readme_run(tmp_path):
     blocks = readme_code()
     assert blocks
@@ -240,14 +240,11 @@ def test_the_ten_lines_of_the_readme_run(tmp_path):
 
 def test_commands_of_the_readme_parse():
     """Every ``faceattr`` line of the README is one that the command line understands."""
-    from faceattr.cli import main
+    from faceattr.cli import parser
 
-    lines = re.findall(r"(?m)^faceattr (\w+)", (ROOT / "README.md").read_text())
-    assert lines
-    for verb in sorted(set(lines)):
-        with pytest.raises(SystemExit) as ended:
-            main([verb, "--help"])
-        assert ended.value.code == 0, verb
+    lines = re.findall(r"(?m)^faceattr ([^#\n]+)", (ROOT / "README.md").read_text())
+    verbs = {parser().parse_args(line.split()).verb for line in lines if "--help" not in line}
+    assert verbs >= {"data", "train", "predict"}
 
 
 def test_links_inside_the_repository_lead_somewhere():
