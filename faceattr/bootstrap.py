@@ -8,7 +8,8 @@ and honest interval; drawing single images is there for comparison with papers t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,16 +60,34 @@ class Estimate(float):
         span = "" if math.isnan(self.low) else f" [{100 * self.low:.1f}, {100 * self.high:.1f}]"
         return f"{100 * self:.1f}{span}"
 
-    def to_dict(self) -> dict[str, float | None]:
-        """``{"value", "low", "high"}`` for JSON: None stands for NaN."""
-        ends = {"value": float(self), "low": self.low, "high": self.high}
-        return {name: None if math.isnan(end) else end for name, end in ends.items()}
 
-    @classmethod
-    def from_dict(cls, entry: Mapping[str, float | None]) -> Estimate:
-        """The opposite of :meth:`to_dict`; a mean also has ``attributes``, its count."""
-        ends = [np.nan if entry[end] is None else entry[end] for end in ("value", "low", "high")]
-        return cls(*ends, count=entry.get("attributes", 1))
+def to_row(estimates: Mapping[str, Estimate], **more) -> dict[str, Any]:
+    """A JSON-able row: ``name`` is the number itself, beside ``name_low`` and ``name_high``.
+
+    None stands for NaN. Numbers without an interval have no ends; ``name_count`` is there where a
+    mean is over several attributes. ``more`` is added as it is.
+    """
+    row: dict[str, Any] = {}
+    for name, e in estimates.items():
+        row[name] = None if math.isnan(e) else float(e)
+        if not math.isnan(e.low):
+            row |= {f"{name}_low": e.low, f"{name}_high": e.high}
+        if e.count != 1:
+            row[f"{name}_count"] = e.count
+    return {**row, **more}
+
+
+def from_row(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Estimate]:
+    """The estimates of some names in what :func:`to_row` made."""
+
+    def number(name: str) -> float:
+        return math.nan if row.get(name) is None else row[name]
+
+    return {
+        n: Estimate(number(n), number(f"{n}_low"), number(f"{n}_high"), row.get(f"{n}_count", 1))
+        for n in names
+        if n in row
+    }
 
 
 def weights(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from faceattr.attributes import pretty
-from faceattr.bootstrap import Estimate, choose, estimates, interval, mean_over, resampled
+from faceattr.bootstrap import Estimate, choose, estimates, interval, mean_over, resampled, to_row
 from faceattr.errors import DataError
 from faceattr.metrics import METRICS
 
@@ -60,19 +60,20 @@ class Comparison:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """One JSON-able object with ``mean``, ``attributes`` and ``record``."""
+        """One JSON-able object with ``mean``, ``attributes`` and ``record``.
 
-        def entry(value: Estimate, share: float) -> dict[str, Any]:
-            return {**value.to_dict(), "better": None if np.isnan(share) else share}
+        ``mean["f1"]`` is the difference, beside ``f1_low``, ``f1_high`` and ``f1_better``.
+        """
+
+        def row(values: dict[str, Estimate], better: dict[str, float]) -> dict[str, Any]:
+            shares = {f"{n}_better": None if np.isnan(s) else s for n, s in better.items()}
+            return to_row(values, **shares)
 
         return {
-            "mean": {name: entry(value, self.better[name]) for name, value in self.mean.items()},
+            "mean": row(self.mean, self.better),
             "attributes": {
-                attribute: {
-                    name: entry(value, self.better_attributes[attribute][name])
-                    for name, value in row.items()
-                }
-                for attribute, row in self.attributes.items()
+                name: row(values, self.better_attributes[name])
+                for name, values in self.attributes.items()
             },
             "record": self.record,
         }

@@ -16,13 +16,23 @@ import torch
 from torch import Tensor
 
 from faceattr.attributes import pretty
-from faceattr.bootstrap import Estimate, choose, estimates, mean_estimate, resampled
+from faceattr.bootstrap import (
+    Estimate,
+    choose,
+    estimates,
+    from_row,
+    mean_estimate,
+    resampled,
+    to_row,
+)
 from faceattr.checkpoint import write_atomically
 from faceattr.comparison import Comparison, compare
 from faceattr.errors import DataError, UnknownNameError
 from faceattr.metrics import METRICS, reliability
 from faceattr.scored import Scored
 
+#: The metrics of a report.
+SHOWN: tuple[str, ...] = (*METRICS, "calibration_error")
 #: Version of the file that :meth:`Report.save` writes.
 FORMAT = 1
 
@@ -184,23 +194,22 @@ class Report:
         return pd.DataFrame(reliability(said.flatten(), truth.flatten(), bins))
 
     def to_dict(self) -> dict[str, Any]:
-        """One JSON-able object: ``mean``, ``attributes``, ``record`` (and ``groups`` if any)."""
+        """One JSON-able object: ``mean``, ``attributes``, ``record`` (and ``groups`` if any).
 
-        def row(values: Mapping[str, Estimate], **more) -> dict[str, Any]:
-            return {**{metric: value.to_dict() for metric, value in values.items()}, **more}
-
+        ``mean["accuracy"]`` is a number, ``mean["accuracy_low"]`` and ``mean["accuracy_high"]``
+        its interval, ``mean["accuracy_count"]`` over how many attributes; the rows of
+        ``attributes`` are alike. None stands for what is undefined.
+        """
+        support = {n: {"faces": f, "positives": p} for n, (f, p) in self.support.items()}
         whole = {
-            "mean": {m: {**v.to_dict(), "attributes": v.count} for m, v in self.mean.items()},
-            "attributes": {
-                name: row(values, faces=self.support[name][0], positives=self.support[name][1])
-                for name, values in self.attributes.items()
-            },
+            "mean": to_row(self.mean),
+            "attributes": {n: to_row(row, **support[n]) for n, row in self.attributes.items()},
             "record": self.record,
         }
         if self.groups:
             whole["groups"] = {
-                name: row(values, attributes=list(self.members[name]))
-                for name, values in self.groups.items()
+                name: to_row(row, attributes=list(self.members[name]))
+                for name, row in self.groups.items()
             }
         return whole
 
@@ -243,11 +252,11 @@ class Report:
             packed = whole.get("predictions")
             groups = whole.get("groups", {})
             return cls(
-                {name: _estimates(row) for name, row in rows.items()},
-                _estimates(whole["mean"]),
+                {name: from_row(row, SHOWN) for name, row in rows.items()},
+                from_row(whole["mean"], SHOWN),
                 {name: (row["faces"], row["positives"]) for name, row in rows.items()},
                 whole["record"],
-                groups={name: _estimates(row) for name, row in groups.items()},
+                groups={name: from_row(row, SHOWN) for name, row in groups.items()},
                 members={name: row["attributes"] for name, row in groups.items()},
                 scored=None if packed is None else Scored.unpack(tuple(rows), packed),
             )
@@ -289,8 +298,3 @@ def _columns(names: Sequence[str], wanted: Sequence[str]) -> list[int]:
             f"no attribute {missing[0]!r} in this report: it has {', '.join(names)}"
         )
     return [names.index(name) for name in wanted]
-
-
-def _estimates(row: Mapping[str, Any]) -> dict[str, Estimate]:
-    """The entries of a saved row that are estimates."""
-    return {m: Estimate.from_dict(v) for m, v in row.items() if isinstance(v, dict)}
