@@ -7,10 +7,18 @@ import threading
 import psutil
 
 
+def resident(process: psutil.Process) -> int:
+    """Bytes of memory that a process holds; pages shared with others count by their share."""
+    try:
+        return process.memory_full_info().pss
+    except (AttributeError, psutil.AccessDenied):  # not Linux, or not ours to read
+        return process.memory_info().rss
+
+
 class Meter(threading.Thread):
     """Watches the children of this process: processor seconds and peak resident memory."""
 
-    def __init__(self, every: float = 0.1):
+    def __init__(self, every: float = 0.25):
         super().__init__(daemon=True)
         self.every = every
         self.peak = 0  # bytes, of all children together
@@ -26,7 +34,7 @@ class Meter(threading.Thread):
                 if child.pid in self.before:
                     continue
                 try:
-                    memory += child.memory_info().rss
+                    memory += resident(child)
                     times = child.cpu_times()
                     self.cpu[child.pid] = times.user + times.system
                 except psutil.Error:  # it ended while we looked
