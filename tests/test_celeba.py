@@ -478,6 +478,7 @@ def test_batches_limit_and_info(official, labels, cache):
     assert batch.images.shape == (4, 3, 96, 80)
     assert torch.equal((batch.images * 255).round().byte(), data.faces.images[batch.index])
     assert data[3].landmarks.shape == (5, 2)
+    assert torch.equal(data.gather([-1, 2]).images, data.gather([9, 2]).images)
     info = json.loads(json.dumps(data.info()))
     assert (info["rows"], info["pictures"], info["used"]) == (24, 24, 10)
     assert [info["splits"][s]["pictures"] for s in ("train", "valid", "test")] == [16, 4, 4]
