@@ -106,7 +106,7 @@ def save_checkpoint(
         attributes: the M attribute names, in the order of the logits.
         size: height and width in pixels of the pictures it was trained on.
         epoch: finished epochs.
-        history: rows of the training table, see :class:`faceattr.history.History`.
+        history: rows of the training table, see :class:`faceattr.training.history.History`.
         training: tensors and JSON that continue the training (``fit`` writes these).
 
     Raises:

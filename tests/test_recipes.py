@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from faceattr.callbacks import Callback
 from faceattr.checkpoint import load_checkpoint
 from faceattr.data.faces import UNKNOWN, FaceDataset, Faces
 from faceattr.errors import CheckpointError, DataError, TrainingError, UnknownNameError
 from faceattr.evaluation import evaluate, predict_logits
 from faceattr.models import Majority, WholeImage
 from faceattr.recipes import METHODS, recipe, train_whole
+from faceattr.training.callbacks import Callback
 
 NAMES = ("Bald", "Bangs", "Male")
 QUIET = {"device": "cpu", "progress": False}

@@ -16,15 +16,15 @@ from torch.nn.functional import binary_cross_entropy_with_logits as cross_entrop
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from faceattr import training
-from faceattr.averaging import Average
-from faceattr.callbacks import Callback, EarlyStopping
 from faceattr.data.faces import FaceDataset, Faces
 from faceattr.errors import CheckpointError, DataError, TrainingError, UnknownNameError
-from faceattr.history import History
 from faceattr.models.base import FaceModel, Outputs
-from faceattr.resume import describe, epoch_seed
 from faceattr.training import fit
-from faceattr.validation import quick_metrics
+from faceattr.training.averaging import Average
+from faceattr.training.callbacks import Callback, EarlyStopping
+from faceattr.training.history import History
+from faceattr.training.resume import describe, epoch_seed
+from faceattr.training.validation import quick_metrics
 
 torch.set_num_threads(1)
 M = 3
@@ -545,7 +545,7 @@ def test_checkpoint_that_is_a_file(tmp_path):
 def test_full_disk_keeps_the_old_files(tmp_path, monkeypatch):
     run(tiny(), checkpoint=tmp_path, epochs=1)
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
-    write = training.Snapshots.write
+    write = training.loop.Snapshots.write
 
     def full(*args, **kwargs):
         def no_space(_):
@@ -555,7 +555,7 @@ def test_full_disk_keeps_the_old_files(tmp_path, monkeypatch):
             patch.setattr("os.fsync", no_space)
             write(*args, **kwargs)
 
-    monkeypatch.setattr(training.Snapshots, "write", full)
+    monkeypatch.setattr(training.loop.Snapshots, "write", full)
     with pytest.raises(TrainingError, match=r"cannot write .*\(No space left on device\).* MB"):
         run(tiny(), checkpoint=tmp_path, resume=True, epochs=2)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from faceattr.data.faces import FaceDataset
-from faceattr.history import History
 from faceattr.models.base import FaceModel
+from faceattr.training.history import History
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ from faceattr.checkpoint import save_checkpoint
 from faceattr.data.augment import FaceAugment
 from faceattr.data.faces import Augment, FaceDataset
 from faceattr.errors import DataError, UnknownNameError
-from faceattr.history import History
 from faceattr.models import FaceModel, Majority, WholeImage
 from faceattr.objectives import Objective, attribute_loss
 from faceattr.recipes.base import Recipe
 from faceattr.record import run_record
 from faceattr.training import fit
-from faceattr.validation import quick_metrics
+from faceattr.training.history import History
+from faceattr.training.validation import quick_metrics
 
 #: Flips and shifts of up to 4 pixels: what the reference numbers were measured with.
 AUGMENT = FaceAugment(flip=0.5, shift=4)

@@ -24,8 +24,8 @@ from faceattr.data.faces import FaceDataset, Faces
 from faceattr.device import resolve
 from faceattr.models.whole import WholeImage
 from faceattr.objectives import attribute_loss
-from faceattr.resume import epoch_seed
 from faceattr.training import fit
+from faceattr.training.resume import epoch_seed
 
 TARGET = 1.03
 EPOCHS, BATCH, RATE = 3, 64, 3e-3

@@ -11,26 +11,26 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from faceattr.averaging import Average, Averager, take_faces
-from faceattr.callbacks import Callback, Run, as_callback
 from faceattr.data.faces import Augment, FaceDataset, Faces
-from faceattr.distributed import shared_batchnorm, start
 from faceattr.errors import FaceattrError, TrainingError
-from faceattr.history import History
-from faceattr.meter import LossMeter
 from faceattr.models.base import FaceModel
-from faceattr.preflight import check_folder, check_run, check_weights
 from faceattr.record import run_record, shorten
-from faceattr.resume import describe, epoch_seed, own_randomness, seed_all
-from faceattr.schedules import (
+from faceattr.training.averaging import Average, Averager, take_faces
+from faceattr.training.callbacks import Callback, Run, as_callback
+from faceattr.training.distributed import shared_batchnorm, start
+from faceattr.training.history import History
+from faceattr.training.meter import LossMeter
+from faceattr.training.preflight import check_folder, check_run, check_weights
+from faceattr.training.resume import describe, epoch_seed, own_randomness, seed_all
+from faceattr.training.schedules import (
     OptimizerChoice,
     ScheduleChoice,
     build_optimizer,
     build_schedule,
     fast_forward,
 )
-from faceattr.snapshots import Snapshots, how_to_go_on, remedy
-from faceattr.validation import quick_metrics
+from faceattr.training.snapshots import Snapshots, how_to_go_on, remedy
+from faceattr.training.validation import quick_metrics
 
 Objective = Callable[[FaceModel, Faces], Mapping[str, Tensor]]
 Metrics = Callable[[FaceModel, FaceDataset], Mapping[str, float]]
@@ -91,8 +91,8 @@ def fit(
             are unknown and for the objective to leave out. An ``nn.Module`` is trained too.
         epochs: passes over the data.
         batch_size: faces in a step, over all processes.
-        lr, optimizer, schedule: see :mod:`faceattr.schedules`; AdamW at 3e-3, constant.
-        device, devices, num_nodes, precision: see :func:`faceattr.distributed.start`.
+        lr, optimizer, schedule: see :mod:`faceattr.training.schedules`; AdamW at 3e-3, constant.
+        device, devices, num_nodes, precision: see :func:`faceattr.training.distributed.start`.
         seed: of the order of faces, of augmentation, of dropout; not of the initial weights.
         valid: faces to report on after every epoch.
         metrics: ``(model, valid) -> {name: value}``, logged as ``valid_name``; accuracy, balanced
@@ -100,11 +100,11 @@ def fit(
         monitor: the column that chooses ``best.safetensors``; ``valid_accuracy`` by default, or
             ``loss`` without validation faces. Names ending in ``loss`` or ``error`` should fall.
         augment: random changes of the training faces, on the device.
-        callbacks: see :mod:`faceattr.callbacks`.
+        callbacks: see :mod:`faceattr.training.callbacks`.
         checkpoint: folder for ``last.safetensors``, ``best.safetensors``, ``history.csv``,
             replaced after every epoch.
         resume: go on from ``last.safetensors`` there; settings must be those of before.
-        average: ``ema``, ``swa`` or an :class:`~faceattr.averaging.Average`.
+        average: ``ema``, ``swa`` or an :class:`~faceattr.training.averaging.Average`.
         compile: ``torch.compile`` the model's forward pass, in place; a string names the backend.
         clip: largest norm of the gradient.
         drop_last: leave out a last batch that is not full.

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from faceattr.averaging import Averager
-from faceattr.callbacks import Run
 from faceattr.checkpoint import TRAINING, load_weights, read_checkpoint, save_checkpoint
 from faceattr.errors import CheckpointError
-from faceattr.history import History
-from faceattr.resume import compare, pack_optimizer, unpack_optimizer
+from faceattr.training.averaging import Averager
+from faceattr.training.callbacks import Run
+from faceattr.training.history import History
+from faceattr.training.resume import compare, pack_optimizer, unpack_optimizer
 
 
 class Snapshots:

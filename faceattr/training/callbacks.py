@@ -11,8 +11,8 @@ from torch.optim import Optimizer
 
 from faceattr.data.faces import FaceDataset
 from faceattr.errors import TrainingError
-from faceattr.history import History, sign
 from faceattr.models.base import FaceModel
+from faceattr.training.history import History, sign
 
 
 @dataclass
@@ -121,6 +121,6 @@ def as_callback(thing: Callback | Callable[[Run], bool | None]) -> Callback:
     if callable(thing) and not isinstance(thing, type):
         return _Function(thing)
     raise TrainingError(
-        f"{thing!r} is no callback: pass an instance of a faceattr.callbacks.Callback or a "
+        f"{thing!r} is no callback: pass a faceattr.training.Callback instance or a "
         "function of the run"
     )

@@ -2,7 +2,7 @@
 
 ``fit`` gives every process its share of each batch. Two things must then be made equal to the
 one-process run: BatchNorm statistics, which have to be those of the whole batch (here), and the
-mean over faces when shares are unequal (a weight on each share's loss, in ``training.py``).
+mean over faces when shares are unequal (a weight on each share's loss, in ``loop.py``).
 """
 
 from __future__ import annotations
