@@ -101,5 +101,6 @@ def beard(sketch: Sketch, t) -> None:
         )
         if t.sideburns:
             sketch.shape(strip, colour, 0.2, min(1.0, t.sideburns))
-        sketch.part("sideburns", strip, 0.2)
+        middle = strip.mean(axis=0)
+        sketch.part("sideburns", middle + (strip - middle) * (1.6, 1.1), 0.2)
     sketch.part_oval("chin", _X, _Y + h - 4.0, t.chin + 1.6, 6.4, 0.5)

@@ -34,7 +34,7 @@ def torso(sketch: Sketch, t, skin) -> None:
     chin = _Y + t.height
     body = cloth(now["u_clothes_hue"], now["u_clothes_value"])
     deep = 2.0 + 7.0 * now["u_clothes"]
-    wide = 31 + 1.6 * t.who["shoulder"] + (3.5 if t.a["Male"] else 0)
+    wide = 32.5 + 1.8 * t.who["shoulder"]
     throat = spline([(-width, 60), (-width, 78), (-width - 3, 84), (-width - 9, 92)])
     throat = throat + (_X, 0)
     neck = ring(throat, mirrored(throat))
@@ -79,7 +79,7 @@ def head(sketch: Sketch, t, skin) -> None:
         inner = (low - (_X, 2)) * (0.80, 1) + (_X, 2.9 * fold)
         sketch.shape(inner, shade(skin, 0.93), None)
     sketch.part_oval("under_chin", _X, chin + 0.2, 12.5, 5.4, None)
-    sketch.head = (t.cheek, t.height)
+    sketch.head = (t.temple + 0.8, t.skull)
     sketch.outline = sketch.shape(around, shade(skin, 0.84))
     sketch.part("face", sketch.outline)
     lower = outline(t, 1.6)

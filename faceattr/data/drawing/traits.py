@@ -85,13 +85,14 @@ def traits(attributes: np.ndarray, who: dict[str, float], now: dict[str, float])
     t.cheek = t.temple + 0.2 + 2.1 * fat
     t.jaw = 15.0 + 0.7 * who["jaw"] + 0.4 * who["width"] + 1.7 * male + 3.4 * fat - 2.2 * oval
     t.chin = 6.2 + 0.7 * who["chin"] + 1.5 * male + 1.8 * fat - 1.3 * oval
-    t.height = 26.4 + 0.6 * who["height"] + 1.7 * oval + 0.3 * male
+    t.skull = 26.4 + 0.6 * who["height"]
+    t.height = t.skull + 1.7 * oval + 0.3 * male
     t.double_chin = a["Double_Chin"] + 0.22 * who["fold"] + 0.12 * now["fold"] + 0.08 * chubby
     t.age = max(0.0, 0.08 + 0.76 * old + 0.09 * who["age"] + 0.11 * now["age"])
     t.neck = 8.6 + 0.6 * who["neck"] + 1.6 * male + 0.8 * chubby
 
     # Eyes and brows.
-    t.eye_x = 8.9 + 0.5 * who["eye_gap"]
+    t.eye_x = 8.9 + 0.75 * who["eye_gap"]
     t.eye_y = 45.4 + 0.3 * who["brow_height"]
     t.eye_width = 4.5 + 0.25 * who["eye_width"]
     narrow = a["Narrow_Eyes"] - 0.28 * who["eye_open"] - 0.16 * now["eye_open"]
@@ -107,13 +108,13 @@ def traits(attributes: np.ndarray, who: dict[str, float], now: dict[str, float])
     # Nose, mouth, cheeks.
     big = a["Big_Nose"] + 0.36 * who["nose_width"] + 0.16 * now["nose_width"]
     t.nose_width = 3.2 + 1.4 * big + 0.2 * male
-    t.nose_y = 56.2 + 0.6 * who["nose_length"] + 0.9 * big
+    t.nose_y = 56.0 + 1.0 * who["nose_length"] + 0.9 * big
     t.nose_point = a["Pointy_Nose"] + 0.40 * who["nose_point"] + 0.18 * now["nose_point"]
     t.lip = max(
         0.7, 1.45 + 0.8 * a["Big_Lips"] + 0.28 * who["lip"] + 0.12 * now["lip"] - 0.15 * old
     )
     t.mouth_width = 7.0 + 0.45 * who["mouth_width"] + 0.2 * male + 1.2 * a["Smiling"]
-    t.mouth_y = 63.6 + 0.5 * who["mouth_height"] + 0.3 * who["nose_length"]
+    t.mouth_y = 63.8 + 0.8 * who["mouth_height"] + 0.4 * who["nose_length"]
     t.smile = 0.55 + 2.1 * a["Smiling"] + 0.45 * now["smile"]
     t.open = max(0.0, -0.1 + 1.75 * a["Mouth_Slightly_Open"] + 0.30 * now["open"])
     t.cheekbone = a["High_Cheekbones"] + 0.32 * who["cheekbone"] + 0.18 * now["cheekbone"]
