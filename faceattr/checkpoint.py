@@ -93,6 +93,7 @@ def save_checkpoint(
     record: Mapping | None = None,
     attributes: Sequence[str] | None = None,
     size: Sequence[int] | None = None,
+    framing: str | None = None,
     epoch: int | None = None,
     history: Sequence[Mapping] | None = None,
     training: tuple[Mapping[str, Tensor], Mapping] | None = None,
@@ -105,6 +106,7 @@ def save_checkpoint(
         record: how it came about, see :func:`faceattr.record.run_record`.
         attributes: the M attribute names, in the order of the logits.
         size: height and width in pixels of the pictures it was trained on.
+        framing: how faces fill those pictures, see :class:`faceattr.data.faces.FaceDataset`.
         epoch: finished epochs.
         history: rows of the training table, see :class:`faceattr.training.history.History`.
         training: tensors and JSON that continue the training (``fit`` writes these).
@@ -118,6 +120,7 @@ def save_checkpoint(
         **model_config(model),
         "attributes": None if attributes is None else list(attributes),
         "size": None if size is None else [int(side) for side in size],
+        "framing": framing,
         "epoch": epoch,
         "history": None if history is None else [dict(row) for row in history],
         "record": None if record is None else dict(record),

@@ -88,8 +88,8 @@ class Predictor:
         model, metadata = load_checkpoint(checkpoint)
         return cls(
             model,
-            size=metadata["input_size"],
-            framing=metadata.get("framing", "whole"),
+            size=metadata["size"],
+            framing=metadata.get("framing") or "whole",
             names=metadata["attributes"],
             device=device,
         )

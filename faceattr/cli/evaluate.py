@@ -27,7 +27,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Load, evaluate, print."""
     model, metadata = load_checkpoint(options.checkpoint)
-    data = open_data(options, size=metadata.get("input_size"), view=metadata.get("view"))
+    view = "wild" if metadata.get("framing") == "wild" else "aligned"
+    data = open_data(options, size=metadata.get("size"), view=view)
     report = evaluate(
         model,
         data,
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
         batch_size=options.batch_size or 256,
         bootstrap=options.bootstrap,
         seed=options.seed,
-        record={"checkpoint": str(options.checkpoint), "data": data.source},
+        record={"training": metadata.get("record")},
     )
     if options.out:
         report.save(options.out)

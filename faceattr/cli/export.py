@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> None:
     gap = export_onnx(
         model,
         options.onnx,
-        size=tuple(metadata["input_size"]),
+        size=tuple(metadata["size"]),
         names=tuple(metadata["attributes"]),
     )
     print(

@@ -147,7 +147,8 @@ def _fit_majority(
     history = History([row], {**about, "parameters": model.count()})
     if checkpoint is not None:
         folder = Path(checkpoint)
-        details = {"attributes": data.names, "size": data.size, "epoch": 1, "history": [row]}
+        details = {"attributes": data.names, "size": data.size, "framing": data.framing}
+        details |= {"epoch": 1, "history": [row]}
         for name in ("best", "last"):
             save_checkpoint(folder / f"{name}.safetensors", model, record=history.record, **details)
         history.save(folder / "history.csv")

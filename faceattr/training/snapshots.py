@@ -52,6 +52,7 @@ class Snapshots:
             "record": run.history.record,
             "attributes": run.data.names,
             "size": run.data.size,
+            "framing": run.data.framing,
             "epoch": run.epoch,
             "history": run.history.rows,
         }
