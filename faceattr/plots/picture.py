@@ -50,12 +50,12 @@ class Picture(Figure):
         return "image/png", file.getvalue()
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> tuple[dict, dict]:
-        """What IPython shows: the picture, its size on the page, and its description."""
-        width, height = (round(side * theme.CSS_DPI) for side in self.get_size_inches())
+        """What IPython shows: the picture, its width on the page, and its description."""
+        width = round(self.get_size_inches()[0] * theme.CSS_DPI)  # a height would not shrink along
         mime, shown = self.encode()
         return (
             {mime: base64.b64encode(shown).decode(), "text/plain": self.alt or repr(self)},
-            {mime: {"width": width, "height": height, "alt": self.alt}},
+            {mime: {"width": width, "alt": self.alt}},
         )
 
 
