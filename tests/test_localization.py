@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 import torch
 import torchvision
@@ -9,7 +10,7 @@ from captum.attr import LayerGradCam
 from torch import nn
 
 from faceattr.data.faces import FaceDataset, Faces
-from faceattr.errors import DataError, FaceattrError
+from faceattr.errors import DataError, FaceattrError, UnknownNameError
 from faceattr.localization import (
     MapError,
     best_box_iou,
@@ -414,6 +415,45 @@ def test_report_intervals_cover_the_mean_like_scipys_bootstrap():
     interval = bootstrap((shares,), lambda x, axis: x.mean(axis), method="percentile", rng=0)
     assert row["centre_low"] == pytest.approx(interval.confidence_interval.low, abs=0.01)
     assert row["centre_high"] == pytest.approx(interval.confidence_interval.high, abs=0.01)
+
+
+class Blind(FaceModel):
+    """Maps that say the opposite of the truth."""
+
+    def forward(self, images):
+        return Outputs(-images.mean((2, 3)), heatmaps=-images)
+
+
+def test_report_of_several_models_is_the_mean_of_theirs():
+    data, how = spots(), {"device": "cpu", "bootstrap": 400, "progress": False}
+    one, other = (localization_report(m, data, **how) for m in (Sighted(), Blind()))
+    both = localization_report([Sighted(), Blind()], data, **how)
+    assert both.index.equals(one.index)
+    for source in ("model", "centre", "mean_map"):
+        expected = (one[source] + other[source]) / 2
+        pd.testing.assert_series_equal(both[source], expected, rtol=1e-5)
+    row = both.loc[("pointing", "mean")]
+    assert (row["model_low"], row["model_high"]) == (0, 1), "a resample may draw one model twice"
+    twins = localization_report([Sighted(), Sighted()], data, **how)
+    pd.testing.assert_frame_equal(twins, one, rtol=1e-5)
+    with pytest.raises(MapError, match="no model"):
+        localization_report([], data)
+
+
+def test_report_of_groups():
+    data, how = spots(), {"device": "cpu", "bootstrap": 200, "progress": False}
+    plain = localization_report(Sighted(), data, **how)
+    groups = {"first": ["a"], "both": ["b", "a"], "nobody's": ["c"]}
+    frame = localization_report(Sighted(), data, groups=groups, **how)
+    assert frame.loc["energy"].index.tolist() == ["a", "b", "c", "mean", *groups]
+    pd.testing.assert_frame_equal(frame.loc[plain.index], plain)
+    for score in ("pointing", "energy", "box_iou"):
+        table = frame.loc[score]
+        pd.testing.assert_series_equal(table.loc["first"], table.loc["a"], check_names=False)
+        pd.testing.assert_series_equal(table.loc["both"], table.loc["mean"], check_names=False)
+        assert table.loc["nobody's", "model":].isna().all()
+    with pytest.raises(UnknownNameError, match="'odd' holds 'z'.*a, b, c"):
+        localization_report(Sighted(), data, groups={"odd": ["a", "z"]})
 
 
 def test_report_warns_when_all_maps_are_one():

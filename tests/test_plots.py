@@ -215,6 +215,16 @@ def test_localization_leaves_out_what_nobody_has():
     assert len(labels) == M
 
 
+def test_localization_leaves_out_means_of_groups():
+    report = localization()
+    report.loc[("pointing", "local"), :] = report.loc[("pointing", "mean")]
+    order = {name: k for k, name in enumerate([*ATTRIBUTES, "mean", "local"])}
+    report = report.sort_index(level=1, key=lambda level: level.map(order), sort_remaining=False)
+    labels = [tick.get_text() for tick in plot_localization(report).axes[0].get_yticklabels()]
+    assert labels[0] == "mean"
+    assert "local" not in labels
+
+
 def test_calibration_error_is_the_weighted_gap():
     expected = (0.1 * 30 + 0.1 * 10) / 100
     assert f"calibration error of {expected:.3f}" in plot_calibration(bins()).alt

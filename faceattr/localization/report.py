@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from tqdm.auto import tqdm
 from faceattr.bootstrap import FEWEST_PEOPLE, interval, weights
 from faceattr.data.faces import FaceDataset, Faces
 from faceattr.device import resolve
+from faceattr.errors import UnknownNameError
 from faceattr.localization.cam import MapError, heatmaps, map_similarity, normalize_maps
 from faceattr.localization.regions import centre_baseline
 from faceattr.localization.scores import THRESHOLDS, box_ious, inside_shares, pointing_hits
@@ -22,7 +24,7 @@ SCORES = ("pointing", "energy", "box_iou")
 
 
 def localization_report(
-    model: nn.Module,
+    model: nn.Module | Sequence[nn.Module],
     data: FaceDataset,
     *,
     batch_size: int = 64,
@@ -32,12 +34,14 @@ def localization_report(
     thresholds: tuple[float, ...] = THRESHOLDS,
     bootstrap: int = 1_000,
     seed: int = 0,
+    groups: Mapping[str, Sequence[str]] | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Score a model's heat maps against true regions, beside both baselines.
 
     Args:
-        model: see :func:`faceattr.localization.heatmaps`.
+        model: see :func:`faceattr.localization.heatmaps`; or several (training seeds), for the
+            mean of their scores. Each has its own mean map and thresholds.
         data: faces with ``regions`` (SynthFaces with ``regions=True``).
         batch_size: faces in one pass.
         device: where the passes run.
@@ -46,20 +50,56 @@ def localization_report(
         tolerance: of the pointing game, in pixels of the regions' grid.
         thresholds: of the boxes; each source gets its own best one for each attribute.
         bootstrap: resamples behind each 95% interval: of whole people where everybody is known
-            and there are ten or more, else of single faces. Thresholds stay as chosen.
+            and there are ten or more, else of single faces. Thresholds stay as chosen. With
+            several models each resample also draws as many of them with replacement.
         seed: of the resampling.
+        groups: further means to report, name to attributes, such as ``faceattr.GROUPS``.
         progress: show a progress bar.
 
     Returns:
         A frame indexed by ``(score, attribute)``: ``score`` is ``pointing``, ``energy`` or
-        ``box_iou``; ``attribute`` ends with ``mean``, the mean over the attributes that have a
-        truth. Columns: ``faces`` scored; ``model``, ``centre``, ``mean_map`` each with ``_low``
+        ``box_iou``; after the attributes comes ``mean``, over those that have a truth, then the
+        groups. Columns: ``faces`` scored; ``model``, ``centre``, ``mean_map`` each with ``_low``
         and ``_high``; ``gain``, the model above the better baseline, with its paired interval.
 
     Raises:
         MapError: the model makes no maps, no face has a region, or no face has the attribute.
+        UnknownNameError: a group holds an attribute that the data do not have.
     """
+    models = [model] if isinstance(model, nn.Module) else list(model)
+    if not models:
+        raise MapError("there is no model to score: give one or more")
+    members = _members(data.names, groups or {})
     device = resolve(device)
+    how = (batch_size, device, present, tolerance, thresholds, progress)
+    runs = [_run(each, data, *how) for each in models]
+    return _table(runs, data, bootstrap, seed, members)
+
+
+def _members(names: Sequence[str], groups: Mapping[str, Sequence[str]]) -> dict[str, list[int]]:
+    """Columns of the means: ``mean`` over all, then each group."""
+    place = {name: j for j, name in enumerate(names)}
+    for group, wanted in groups.items():
+        if unknown := [name for name in wanted if name not in place]:
+            raise UnknownNameError(
+                f"group {group!r} holds {unknown[0]!r}, which the data do not have: choose among "
+                f"{', '.join(names)}"
+            )
+    chosen = {group: [place[name] for name in wanted] for group, wanted in groups.items()}
+    return {"mean": list(place.values()), **chosen}
+
+
+def _run(
+    model: nn.Module,
+    data: FaceDataset,
+    batch_size,
+    device,
+    present,
+    tolerance,
+    thresholds,
+    progress,
+) -> dict[tuple[str, str], Tensor]:
+    """Per-face scores of one model and of both baselines, ``(N, M)`` each."""
     was_on = next((p.device for p in model.parameters()), device)
     model.to(device)
     try:
@@ -82,7 +122,13 @@ def localization_report(
             f"no face of {data.source} has a labelled attribute with a region: there is nothing to "
             "score; choose more faces, or present=False"
         )
-    return _table(scores, data, bootstrap, seed)
+    for source in SOURCES:  # (N, M, T) -> (N, M) at the attribute's best threshold
+        iou = scores["box_iou", source]
+        best = iou.nanmean(dim=0).nan_to_num(nan=-1).argmax(dim=-1)  # (M,)
+        scores["box_iou", source] = iou.gather(
+            2, best[None, :, None].expand(len(iou), -1, 1)
+        ).squeeze(2)
+    return scores
 
 
 def _passes(
@@ -128,24 +174,24 @@ def _score(
     return rows
 
 
-def _table(scores: dict, data: FaceDataset, bootstrap: int, seed: int) -> pd.DataFrame:
-    for source in SOURCES:  # (N, M, T) -> (N, M) at the attribute's best threshold
-        iou = scores["box_iou", source]
-        best = iou.nanmean(dim=0).nan_to_num(nan=-1).argmax(dim=-1)  # (M,)
-        scores["box_iou", source] = iou.gather(
-            2, best[None, :, None].expand(len(iou), -1, 1)
-        ).squeeze(2)
-    count = len(scores["pointing", "model"])
+def _table(
+    runs: list[dict], data: FaceDataset, bootstrap: int, seed: int, members: dict[str, list[int]]
+) -> pd.DataFrame:
+    count = len(runs[0]["pointing", "model"])
     ones = torch.ones(count, 1)  # the data set itself, before its resamples
     blocks = [ones, *weights(count, bootstrap, groups=_people(data), seed=seed)]  # (N, r) each
-    means = {
-        key: torch.cat([_means(score, block) for block in blocks])  # (1+R, M+1)
-        for key, score in scores.items()
-    }
+    share = _shares(len(runs), bootstrap, seed)  # (1+R, S)
+    means = {}
+    for key in runs[0]:
+        each = [torch.cat([_means(run[key], block) for block in blocks]) for run in runs]
+        mean = torch.einsum("srm,rs->rm", torch.stack(each), share)  # (1+R, M)
+        over = [mean[:, columns].nanmean(dim=1) for columns in members.values()]
+        means[key] = torch.cat([mean, torch.stack(over, dim=1)], dim=1)  # (1+R, M+groups)
     frames = []
     for score in SCORES:
-        seen = (~scores[score, "model"].isnan()).sum(dim=0)  # (M,)
-        frame = pd.DataFrame({"faces": [*seen.tolist(), int(seen.sum())]}, [*data.names, "mean"])
+        seen = (~runs[0][score, "model"].isnan()).sum(dim=0)  # (M,)
+        faces = [*seen.tolist(), *(int(seen[columns].sum()) for columns in members.values())]
+        frame = pd.DataFrame({"faces": faces}, [*data.names, *members])
         values = {source: means[score, source] for source in SOURCES}
         # Which baseline is the better one is decided once, on the data set, not in each resample.
         better = values["centre"][0] >= values["mean_map"][0]
@@ -157,6 +203,12 @@ def _table(scores: dict, data: FaceDataset, bootstrap: int, seed: int) -> pd.Dat
     return pd.concat(frames, keys=SCORES, names=["score", "attribute"])
 
 
+def _shares(runs: int, bootstrap: int, seed: int) -> Tensor:
+    """How much each run counts, ``(1 + R, S)``: equally at first, then as drawn again."""
+    drawn = np.random.default_rng([seed, 1]).multinomial(runs, [1 / runs] * runs, bootstrap)
+    return torch.from_numpy(np.concatenate([np.ones((1, runs)), drawn]) / runs).float()
+
+
 def _people(data: FaceDataset) -> Tensor | None:
     """Codes 0 .. G-1 of whose face each is, ``(N,)``; None where they cannot be resampled."""
     if data.faces.identity is None or (data.faces.identity < 0).any():
@@ -166,7 +218,6 @@ def _people(data: FaceDataset) -> Tensor | None:
 
 
 def _means(score: Tensor, draws: Tensor) -> Tensor:
-    """Means over the faces with a truth, and their mean over attributes: ``(r, M+1)``."""
+    """Means over the faces with a truth, ``(r, M)``; NaN where no face has it."""
     known = (~score.isnan()).float()  # (N, M)
-    means = (draws.T @ score.nan_to_num()) / (draws.T @ known)  # NaN where no face has it
-    return torch.cat([means, means.nanmean(dim=1, keepdim=True)], dim=1)
+    return (draws.T @ score.nan_to_num()) / (draws.T @ known)

@@ -157,7 +157,7 @@ def plot_localization(
     scores = list(report.index.get_level_values(0).unique())
     if score not in scores:
         raise DataError(f"no score {score!r}: the report has {', '.join(scores)}")
-    frame = report.loc[score].dropna(subset=["model"])
+    frame = report.loc[score].loc[:"mean"].dropna(subset=["model"])  # groups come after the mean
     order = ["mean", *frame.drop(index="mean").sort_values("model", kind="stable").index]
     sources = {"model": "model", "image centre": "centre", "model's mean map": "mean_map"}
     points = {name: (frame.loc[order], column) for name, column in sources.items()}
