@@ -45,9 +45,8 @@ def torso(sketch: Sketch, t, skin) -> None:
         (-width - 8, 86),
         (-wide + 2, 92),
         (-wide - 3, 104),
-        (-wide - 9, 400),
     ]
-    side = spline(side) + (_X, 0)
+    side = np.concatenate([spline(side), [(-wide - 9, 400)]]) + (_X, 0)  # down out of any scene
     half = [(-width - 1.5, 82.5), (-width * 0.6, 84.5 + deep * 0.6)]
     dip = [*half, (0, 84.5 + deep), *((-x, y) for x, y in reversed(half))]
     neckline = spline(dip) + (_X, 0)
