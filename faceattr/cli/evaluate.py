@@ -6,16 +6,27 @@ import argparse
 import json
 from pathlib import Path
 
-from faceattr.checkpoint import load_checkpoint
+from faceattr.checkpoint import load_checkpoint, write_atomically
 from faceattr.cli.options import add_data, add_device, open_data
+from faceattr.data.faces import FaceDataset
 from faceattr.evaluation import evaluate
+from faceattr.report import Report
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare ``evaluate CHECKPOINT``."""
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a file, a folder, or a name")
+    parser.add_argument(
+        "--against", metavar="CHECKPOINT", help="compare with it on the same faces (paired)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="save the report as JSON")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="save what is printed as JSON")
+    parser.add_argument(
+        "--predictions",
+        action="store_true",
+        help="--out keeps every score and label as well, for later comparisons "
+        "(do not publish those of CelebA)",
+    )
     parser.add_argument(
         "--bootstrap", type=int, default=1000, metavar="N", help="resamples behind the intervals"
     )
@@ -25,10 +36,31 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Load, evaluate, print."""
-    model, metadata = load_checkpoint(options.checkpoint)
-    view = "wild" if metadata.get("framing") == "wild" else "aligned"
-    data = open_data(options, size=metadata.get("size"), view=view)
+    """Load, evaluate, compare where asked, print."""
+    data, report = _evaluate(options, options.checkpoint, None)
+    if options.against is None:
+        if options.out:
+            report.save(options.out, predictions=options.predictions)
+        print(json.dumps(report.to_dict()) if options.json else _table(report.frame()))
+        return
+    _, other = _evaluate(options, options.against, data)
+    comparison = report.compare(other, bootstrap=options.bootstrap, seed=options.seed)
+    if options.out:
+        write_atomically(options.out, json.dumps(comparison.to_dict(), indent=1).encode())
+    print(json.dumps(comparison.to_dict()) if options.json else _table(comparison.frame()))
+
+
+def _table(frame) -> str:
+    return frame.round(4).to_string()
+
+
+def _evaluate(
+    options: argparse.Namespace, checkpoint: str, data: FaceDataset | None
+) -> tuple[FaceDataset, Report]:
+    model, header = load_checkpoint(checkpoint)
+    if data is None:
+        view = "wild" if header.get("framing") == "wild" else "aligned"
+        data = open_data(options, size=header.get("size"), view=view)
     report = evaluate(
         model,
         data,
@@ -36,8 +68,6 @@ def run(options: argparse.Namespace) -> None:
         batch_size=options.batch_size or 256,
         bootstrap=options.bootstrap,
         seed=options.seed,
-        record={"training": metadata.get("record")},
+        record={"training": header.get("record")},
     )
-    if options.out:
-        report.save(options.out)
-    print(json.dumps(report.to_dict()) if options.json else report.frame().round(4).to_string())
+    return data, report
