@@ -213,6 +213,9 @@ def test_localization_leaves_out_what_nobody_has():
     labels = [label.get_text() for label in picture.axes[0].get_yticklabels()]
     assert "Bald" not in labels
     assert len(labels) == M
+    group = localization().loc[["pointing"]].iloc[:1].rename(index={ATTRIBUTES[0]: "Hair"}, level=1)
+    with_group = pd.concat([localization().loc[["pointing"]], group])
+    assert plot_localization(with_group).alt == picture.alt
 
 
 def test_localization_leaves_out_means_of_groups():

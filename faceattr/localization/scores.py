@@ -116,7 +116,7 @@ def best_box_iou(maps: Tensor, truth: Tensor, thresholds=THRESHOLDS) -> BoxScore
 
 
 def _on_grid_of(truth: Tensor, maps: Tensor) -> Tensor:
-    """Maps on the truth's grid and of its batch, ``(B, M, H, W)``."""
+    """Maps on the truth's grid: ``(B, M, H, W)``, or ``(1, 1, H, W)``, which broadcasts."""
     if truth.ndim != 4 or truth.dtype != torch.bool or maps.ndim != 4:
         raise MapError(
             f"maps {tuple(maps.shape)} and truth {tuple(truth.shape)} ({truth.dtype}) cannot be "
@@ -129,7 +129,7 @@ def _on_grid_of(truth: Tensor, maps: Tensor) -> Tensor:
         )
     if maps.shape[-2:] != truth.shape[-2:]:
         maps = upsample(maps, truth.shape[-2:])
-    return maps.expand(*truth.shape[:2], -1, -1)  # (B, M, H, W)
+    return maps
 
 
 def _where_true(score: Tensor, truth: Tensor) -> Tensor:
