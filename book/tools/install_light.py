@@ -18,6 +18,7 @@ LIGHT = {
     "lightning_utilities": "lightning-utilities",
     "safetensors": "safetensors",
     "numpy": "numpy",
+    "scipy": "scipy",
     "pandas": "pandas",
     "PIL": "pillow",
     "tqdm": "tqdm",
