@@ -22,6 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from chapters import NOTEBOOKS, ChapterError, chapter_hash, chapters, check, tidy, why_stale, write
 from meter import Meter
 
+from faceattr.theme import carry_alt
+
 #: Seconds and megabytes that a chapter may take. ``full`` is the papers' scale: no limit.
 LIMITS = {"smoke": (60, 4_000), "book": (480, 6_000), "full": (float("inf"), float("inf"))}
 
@@ -92,6 +94,7 @@ def execute(path: Path, profile: str, *, save: bool = False) -> Run:
         notebook = nbformat.read(output, as_version=4)
     run = Run(path.stem, profile, seconds, meter.cpu_seconds, meter.peak / 1e6, notebook)
     tidy(notebook)
+    carry_alt(notebook)
     if over := run.too_much():
         raise ChapterError(over)
     if save:
