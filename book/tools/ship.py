@@ -30,8 +30,7 @@ each other, and some attributes (Attractive, Young, Chubby) are opinions.
 **Training.** `{command}`, seed {seed}, {seconds:,.0f} seconds on {host}.
 
 **How good.** Every face of the folder was used in training, so this file has no test faces of its
-own. The same recipe on four fifths of the people, tested on others (mean over {seeds} seeds, with
-their range):
+own. The same recipe on four fifths of the people, tested on others ({seeds}):
 
 | metric | mean | lowest | highest |
 |---|---|---|---|
@@ -74,7 +73,7 @@ def card(name: str, model, header: dict, reports: list[Report]) -> str:
         seed=record["seed"],
         seconds=record["seconds"],
         host=record["host"],
-        seeds=len(reports),
+        seeds=f"{len(reports)} seeds" if len(reports) > 1 else "one seed",
         rows="\n".join(map(row, ("accuracy", "balanced_accuracy", "f1", "average_precision"))),
         majority=float(reports[0].mean["majority_accuracy"]),
         best=", ".join(named[:3]),
