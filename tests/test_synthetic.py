@@ -402,7 +402,8 @@ def test_a_killed_drawing_process_is_one_clear_error(monkeypatch):
         SynthFaces(70, size=32, workers=2)
 
 
-def test_too_many_faces_for_the_memory():
+@pytest.mark.parametrize("workers", [1, 2])
+def test_too_many_faces_for_the_memory(workers):
     many = np.broadcast_to(np.zeros(40, dtype=np.float32), (10**10, 40))
     with pytest.raises(DataError, match="memory"):
-        workshop.draw_many(many, many, many, 4096, wild=False, regions=False, workers=1)
+        workshop.draw_many(many, many, many, 4096, wild=False, regions=False, workers=workers)

@@ -115,7 +115,8 @@ class SynthFaces(FaceDataset):
             :meth:`LabelModel.sample <faceattr.data.labels.LabelModel.sample>`.
         faces_per_person: pictures of each person; the last person may get fewer.
         workers: processes that draw. None: as many as there are processors, where there are
-            enough faces to make it worth while. The pixels are the same.
+            enough faces to make it worth while; always one where the system cannot fork
+            (Windows, macOS). The pixels are the same.
 
     Attributes:
         clean_attributes: ``(N, M)`` labels as drawn, before noise and hiding.
@@ -160,25 +161,25 @@ class SynthFaces(FaceDataset):
         if split == "all":
             tenth = num_faces // 10
             counts = dict(zip(SPLITS, (num_faces - 2 * tenth, tenth, tenth), strict=True))
-        drawn = [
+        labels = [
             self._labels(name, count, faces_per_person, person_strength)
             for name, count in counts.items()
             if count
         ]
-        clean, identity, picture = map(np.concatenate, zip(*drawn, strict=True))
+        clean, identity, picture = map(np.concatenate, zip(*labels, strict=True))
         self._picture = picture
         people = identity + SEEDS_APART * seed
-        images, box, landmarks, masks = draw_many(
+        drawn = draw_many(
             clean, people, picture, size, wild=view == "wild", regions=regions, workers=workers
         )
         self.clean_attributes = torch.from_numpy(clean)
         faces = Faces(
-            images=torch.from_numpy(images),
+            images=torch.from_numpy(drawn.images),
             attributes=self._spoiled(label_noise, labelled),
             identity=torch.from_numpy(identity),
-            box=torch.from_numpy(box),
-            landmarks=torch.from_numpy(landmarks),
-            regions=torch.from_numpy(masks) if regions else None,
+            box=torch.from_numpy(drawn.box),
+            landmarks=torch.from_numpy(drawn.landmarks),
+            regions=torch.from_numpy(drawn.regions) if regions else None,
             is_face=torch.ones(num_faces, dtype=torch.bool),
         )
         source = f"SynthFaces {view} {split}: {num_faces} faces of {len(np.unique(identity))} "

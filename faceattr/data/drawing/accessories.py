@@ -9,7 +9,7 @@ from faceattr.data.drawing.colours import mix, shade
 from faceattr.data.drawing.curves import ellipse, mirrored, ring, spline
 from faceattr.data.drawing.sketch import CENTRE, Sketch
 
-_X = CENTRE[0]
+_X = float(CENTRE[0])
 
 
 def _lens(x: float, y: float, rx: float, ry: float, power: float) -> np.ndarray:

@@ -7,9 +7,9 @@ import numpy as np
 from faceattr.data.drawing import colours
 from faceattr.data.drawing.colours import mix, shade
 from faceattr.data.drawing.curves import bundle, mirrored, path, ring, spline
-from faceattr.data.drawing.sketch import CENTRE, Sketch
+from faceattr.data.drawing.sketch import CENTRE, MIDDLE, Sketch
 
-_X, _Y = CENTRE
+_X, _Y = CENTRE.tolist()
 
 
 def _jaw(t, inside: float, above: float) -> np.ndarray:
@@ -52,7 +52,7 @@ def _upper_lip(t, size: float) -> np.ndarray:
         (0, top), (w * 0.55, top + 0.4), (w, low + drop - 0.8), (w * 0.85, low + drop + 0.8),
         (w * 0.4, low), (0, low - 0.4),
     ]  # fmt: skip
-    half = spline(right) + (_X, 0)
+    half = spline(right) + MIDDLE
     return ring(half, mirrored(half))
 
 
@@ -72,9 +72,18 @@ def beard(sketch: Sketch, t) -> None:
     if t.goatee:
         y = t.mouth_y + 3.2 + t.lip + t.open * 1.1
         low = _Y + h + 1.8
-        half = spline(
-            [(0, y), (3.0, y + 0.4), (t.chin * 0.95, y + 3.5), (t.chin * 0.7, low - 2), (0, low)]
-        ) + (_X, 0)
+        half = (
+            spline(
+                [
+                    (0, y),
+                    (3.0, y + 0.4),
+                    (t.chin * 0.95, y + 3.5),
+                    (t.chin * 0.7, low - 2),
+                    (0, low),
+                ]
+            )
+            + MIDDLE
+        )
         sketch.shape(ring(half, mirrored(half)), colour, 0.5, min(1.0, t.goatee))
         x = _X + np.linspace(-0.5, 0.5, 5) * t.chin
         tips = path(x + 0.4 * sway[:5], low + 0.9 - abs(x - _X) * 0.3)

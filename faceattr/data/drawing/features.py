@@ -9,12 +9,14 @@ from faceattr.data.drawing.colours import mix, shade
 from faceattr.data.drawing.curves import bundle, ellipse, path, ring, spline
 from faceattr.data.drawing.sketch import CENTRE, Sketch
 
-_X = CENTRE[0]
+_X = float(CENTRE[0])
 _LID = np.linspace(-1, 1, 9)
 _LID_UPPER = (1 - _LID**2) ** 0.75
 _LID_LOWER = (1 - _LID**2) ** 0.9
 _LIPS = np.linspace(-1, 1, 13)
 _LIPS_ROUND = (1 - _LIPS**2) ** 0.8
+_SIDES = tuple((sign, np.array((sign, 1.0))) for sign in (-1, 1))
+_BROW = np.interp(np.arange(16), [0, 2, 9, 15], [0.75, 1.0, 0.85, 0.2])
 _BOW = _LIPS_ROUND * (1 - 0.42 * np.exp(-((_LIPS / 0.16) ** 2)))
 
 
@@ -25,12 +27,20 @@ def eyes(sketch: Sketch, t, skin) -> None:
     hue = colours.hsv(0.62 + 0.45 * t.now["u_shadow_hue"], 0.55, 0.5)
     shadow = mix(shade(skin, 0.72), hue, 0.75)
     gaze = (0.5 * t.now["gaze_x"], 0.2 * t.now["gaze_y"])
-    for sign in (-1, 1):
+    # The right eye about its own centre; the left one is its mirror image, but for the gaze.
+    xs, tilt = _LID * w, _LID * (-0.25 - t.eye_tilt * w)
+    upper, lower = tilt - _LID_UPPER * half, tilt + _LID_LOWER * half * 0.62
+    edge = path(xs, upper)
+    white = ring(edge, path(xs, lower))
+    thick = 0.42 + 0.75 * made + (0.0 if t.a["Male"] else 0.18)
+    lash = ring(edge + (0, 0.25), edge - path(0.35 * _LID, thick))
+    lid = path(_LID * w * 1.12, 0.4 - _LID_UPPER * (half + 2.5))
+    for sign, side in _SIDES:
         x = _X + sign * t.eye_x
+        at = np.array((x, y))
         sketch.spot(x, y - 0.6, w * 1.35, 4.6, shade(skin, 0.70), 0.35)
         if made > 0.12:
-            lid = path(x + _LID * w * 1.12, y + 0.4 - _LID_UPPER * (half + 2.5))
-            sketch.shape(lid, shadow, 0.0, min(0.8, 0.85 * made))
+            sketch.shape(lid + at, shadow, 0.0, min(0.8, 0.85 * made))
         if t.bags > 0.08:
             y_bag = y + half + 2.0
             sketch.spot(
@@ -38,23 +48,14 @@ def eyes(sketch: Sketch, t, skin) -> None:
             )
             line = ((x - w * 0.85, y_bag - 0.5), (x, y_bag + 2.4), (x + w * 0.85, y_bag - 0.7))
             sketch.strokes([line], shade(skin, 0.5), 0.7, 0.0, min(0.8, 0.75 * t.bags))
-        tilt = -sign * t.eye_tilt * _LID * w - sign * _LID * 0.25
-        upper = tilt - _LID_UPPER * half
-        lower = tilt + _LID_LOWER * half * 0.62
-        xs = x + _LID * w
-        white = ring(path(xs, y + upper), path(xs, y + lower))
-        sketch.shape(white, (238, 234, 228))
-        disc = ellipse(x + gaze[0], y - 0.25 + gaze[1], 2.05, 2.05, 14)
-        disc[:, 1] = np.clip(
-            disc[:, 1], y + np.interp(disc[:, 0], xs, upper), y + np.interp(disc[:, 0], xs, lower)
-        )
-        sketch.shape(disc, colours.iris(t))
+        sketch.shape(white * side + at, (238, 234, 228))
+        disc = ellipse(sign * gaze[0], gaze[1] - 0.25, 2.05, 2.05, 14)
+        above, below = (np.interp(disc[:, 0], xs, lid_edge) for lid_edge in (upper, lower))
+        disc[:, 1] = np.minimum(np.maximum(disc[:, 1], above), below)
+        sketch.shape(disc * side + at, colours.iris(t))
         sketch.oval(x + gaze[0], y - 0.25 + gaze[1], 0.95, min(0.95, half * 0.8), (18, 14, 14))
         sketch.oval(x + 0.8, y - half * 0.42, 0.5, 0.45, (255, 255, 255))
-        thick = 0.42 + 0.75 * made + (0.0 if t.a["Male"] else 0.18)
-        lash = path(xs, y + upper)
-        edge = lash - path(0.35 * sign * _LID, thick)
-        sketch.shape(ring(lash + (0, 0.25), edge), (30, 22, 22))
+        sketch.shape(lash * side + at, (30, 22, 22))
         if made > 0.3:  # liner flicked past the outer corner
             out = x + sign * w
             flick = (
@@ -65,8 +66,7 @@ def eyes(sketch: Sketch, t, skin) -> None:
             sketch.strokes([flick], (30, 22, 22), 1.0, 0.0, min(1.0, made))
         fold = ((x - w, y - half * 0.7), (x, y - half - 2.3), (x + w, y - half * 0.7))
         sketch.strokes([fold], shade(skin, 0.55), 0.45, 0.0, 0.7)
-        sketch.part_oval("eyes", x, y, w * 1.25, 3.4)
-        sketch.part_oval("lids", x, y - 1.5, w * 1.3, 4.2)
+        sketch.part_oval("eyes", x, y - 0.3, w * 1.25, 3.6)
         sketch.part_oval("bags", x, y + half + 2.2, w * 1.15, 2.9)
 
 
@@ -74,28 +74,22 @@ def brows(sketch: Sketch, t) -> None:
     """Two brows, their arch and thickness graded; thick ones show single hairs."""
     colour = colours.natural(t)
     y, arch, thick = t.brow_y, t.brow_arch, t.brow_thick
-    for sign in (-1, 1):
-        inner, outer = _X + sign * (t.eye_x - 4.9), _X + sign * (t.eye_x + 5.2)
-        peak = _X + sign * (t.eye_x + 1.6)
-        line = spline(
-            [
-                (inner, y + 0.25),
-                (0.5 * (inner + peak), y - 0.1 - 0.5 * arch),
-                (peak, y - arch),
-                (outer, y + 0.9),
-            ]
-        )  # (16, 2)
-        width = thick * np.interp(np.arange(16), [0, 2, 9, 15], [0.75, 1.0, 0.85, 0.2])
-        offset = path(0.0, width)
-        sketch.shape(ring(line - offset, line + offset * 0.7), colour, 0.6, 0.92)
+    inner, peak, outer = t.eye_x - 4.9, t.eye_x + 1.6, t.eye_x + 5.2
+    middle = (0.5 * (inner + peak), -0.1 - 0.5 * arch)
+    line = spline([(inner, 0.25), middle, (peak, -arch), (outer, 0.9)])  # (16, 2)
+    offset = path(0.0, thick * _BROW)
+    brow = ring(line - offset, line + offset * 0.7)
+    around = [(inner - 1, 2), (inner, -1.6), (peak, -3.6), (outer + 1, 0), (peak, 2)]
+    around = spline(around, 3, True)
+    roots = line[1:14:2]
+    tips = roots + (0.7, -thick - 0.5)
+    hairs = bundle(roots, 0.5 * (roots + tips), tips)
+    at = np.array((_X, y))
+    for _, side in _SIDES:
+        sketch.shape(brow * side + at, colour, 0.6, 0.92)
         if thick > 1.3:
-            roots = line[1:14:2]
-            tips = roots + (sign * 0.7, -thick - 0.5)
-            hairs = bundle(roots, 0.5 * (roots + tips), tips)
-            sketch.strokes(hairs, colour, 0.5, 0.6, min(1.0, thick - 1.0))
-        above = [(inner - sign, y + 2), (inner, y - 1.6), (peak, y - 3.6)]
-        around = spline([*above, (outer + sign, y), (peak, y + 2)], 3, True)
-        sketch.part("brows", around, 0.6)
+            sketch.strokes(hairs * side + at, colour, 0.5, 0.6, min(1.0, thick - 1.0))
+        sketch.part("brows", around * side + at, 0.6)
 
 
 def nose(sketch: Sketch, t, skin) -> None:

@@ -7,26 +7,27 @@ import numpy as np
 from faceattr.data.drawing import colours
 from faceattr.data.drawing.colours import mix, shade
 from faceattr.data.drawing.curves import bundle, mirrored, path, ring, spline
-from faceattr.data.drawing.sketch import CENTRE, Sketch
+from faceattr.data.drawing.sketch import CENTRE, MIDDLE, Sketch
 
-_X, _Y = CENTRE
+_X, _Y = CENTRE.tolist()
 _TURN = np.linspace(-1.72, 1.72, 36)  # round the skull from one ear over the crown to the other
+_SIN, _COS = np.sin(_TURN), np.cos(_TURN)
 _DOWN = np.linspace(0, 1, 16)
+_SPREAD = np.linspace(-1.25, 1.25, 7)  # strands on the crown
+_ACROSS = np.array((0.2, 0.5, 0.8))  # strands in a lock
 
 
 def _wavy(points: np.ndarray, height: float, phase: float, rate: float) -> np.ndarray:
     """Push a contour in and out sideways in waves."""
     wave = height * np.sin(np.arange(len(points)) * rate + phase)
-    outward = points - CENTRE
-    outward = outward / np.hypot(outward[:, :1], outward[:, 1:])
-    return points + outward * wave[:, None]
+    return points + (points - CENTRE) * (wave / 28)[:, None]
 
 
 def _crown(t, grow: float) -> np.ndarray:
     """The skull's upper contour, ``grow`` units outside it."""
     return path(
-        _X + (t.temple + 0.72 * grow) * np.sin(_TURN),
-        _Y - 1.5 - (t.height - 1.5 + grow) * np.cos(_TURN),
+        _X + (t.temple + 0.72 * grow) * _SIN,
+        _Y - 1.5 - (t.height - 1.5 + grow) * _COS,
     )
 
 
@@ -43,7 +44,7 @@ def behind(sketch: Sketch, t) -> None:
     flare = t.temple + 0.72 * t.hair_volume + 0.6 + 1.6 * wave
     side = path(flare + 1.5 * np.sin(_DOWN * 3) - 2.5 * _DOWN**3, 38 + (low - 38) * _DOWN)
     side[:, 0] += 1.9 * wave * np.sin(_DOWN * (low - 38) * 0.42 + 6.28 * t.now["u_phase"])
-    side = side + (_X, 0)
+    side = side + MIDDLE
     around = np.concatenate([mirrored(side)[::-1], _crown(t, t.hair_volume)[6:-6], side])
     sketch.shape(around, shade(colour, 0.66), -4.0)
 
@@ -84,13 +85,13 @@ def _hairline(t) -> np.ndarray:
         (-0.22 * w + 3 * t.part, peak + 0.2),
     ]
     points = right + middle + [(-x, y) for x, y in reversed(right)]
-    t.hair_edge = spline(points, 4) + (_X, 0)
+    t.hair_edge = spline(points, 4) + MIDDLE
     return t.hair_edge
 
 
 def _strands(t) -> np.ndarray:
     """Strands on the crown that run from the parting to the sides."""
-    spread = np.linspace(-1.25, 1.25, 9) + 0.05 * t.texture[:9]
+    spread = _SPREAD + 0.05 * t.texture[:7]
     root = path(_X + 7 * t.part + 3 * np.sin(spread), 27.0 - 2 * t.receding)
     reach = 0.62 * t.hair_volume
     tip = path(
@@ -98,7 +99,7 @@ def _strands(t) -> np.ndarray:
         _Y - 1 - (t.height + reach - 2.5) * np.cos(spread),
     )
     bend = 0.5 * (root + tip) - path(0.0, 2.5 + 2 * np.abs(np.sin(spread)))
-    return bundle(root, bend, tip)  # (9, 3, 2)
+    return bundle(root, bend, tip)  # (7, 3, 2)
 
 
 def front(sketch: Sketch, t) -> None:
@@ -117,18 +118,17 @@ def front(sketch: Sketch, t) -> None:
             taper = 1 - 0.35 * _DOWN**2
             outer = path(out * (1 + 0.05 * np.sin(3 * _DOWN)) + ripple, 36 + (low - 36) * _DOWN)
             inside = path(out - (out - inner) * taper + 0.8 * ripple, 36 + (low - 38) * _DOWN)
-            lock = ring(outer, inside) * (sign, 1) + (_X, 0)
+            lock = ring(outer, inside) * (sign, 1) + MIDDLE
             sketch.shape(lock, colour, 0.0)
             sketch.part("hair", lock, 0.0)
-            across = np.linspace(0.2, 0.8, 4)
-            x = inner * across + out * (1 - across)
+            x = inner * _ACROSS + out * (1 - _ACROSS)
             run = bundle(path(x, 37), path(x, 0.5 * (37 + low)), path(x, low - 3))
-            lengths.append(run * (sign, 1) + (_X, 0))
+            lengths.append(run * (sign, 1) + MIDDLE)
     strand = np.concatenate(lengths)
     even = 0.55 + 0.5 * t.sleek
     ripple, strength = 0.95 * wave, min(0.85, 0.25 + 0.45 * max(wave, even))
-    sketch.strokes(strand[::2], dark, 0.8, 0.5, strength, ripple, phase)
-    sketch.strokes(strand[1::2], light, 0.8, 0.5, strength, ripple, phase)
+    sketch.strokes(strand[::2], mix(colour, dark, strength), 0.8, 0.5, 1.0, ripple, phase)
+    sketch.strokes(strand[1::2], mix(colour, light, strength), 0.8, 0.5, 1.0, ripple, phase)
     if t.sleek > 0.3:  # the band of gloss on straight hair
         y = 22.0 - 0.5 * t.hair_volume
         band = [((_X - 13, y + 5), (_X, y - 6.5), (_X + 13, y + 5))]
@@ -151,17 +151,18 @@ def bangs(sketch: Sketch, t) -> None:
     wide = 0.86 * t.temple
     x = np.linspace(-wide, wide, 15)
     y = depth - 0.9 * (np.arange(15) % 2) * (0.8 + 0.5 * t.texture[30:45]) + 1.8 * (x / wide) ** 2
-    edge = path(x + lean, y) + (_X, 0)
-    top = spline(
-        [(wide + 0.5, 33), (0.6 * wide, 26), (0, 24), (-0.6 * wide, 26), (-wide - 0.5, 33)]
-    ) + (_X, 0)
+    edge = path(x + lean, y) + MIDDLE
+    top = (
+        spline([(wide + 0.5, 33), (0.6 * wide, 26), (0, 24), (-0.6 * wide, 26), (-wide - 0.5, 33)])
+        + MIDDLE
+    )
     sketch.shape(np.concatenate([edge, top]), colour, 0.8)
     roots = np.linspace(-0.75, 0.75, 8) * wide + _X
     lines = bundle(path((roots + _X) / 2, 26.0), path(roots, 31.0), path(roots + lean, depth - 0.3))
     wave, phase = 0.5 * t.wave, 6.28 * t.now["u_phase"]
-    light = mix(colour, (255, 244, 226), 0.28)
-    sketch.strokes(lines[::2], shade(colour, 0.66), 0.6, 0.8, 0.7, wave, phase)
-    sketch.strokes(lines[1::2], light, 0.6, 0.8, 0.6, wave, phase)
+    light = mix(colour, (255, 244, 226), 0.17)
+    sketch.strokes(lines[::2], shade(colour, 0.76), 0.6, 0.8, 1.0, wave, phase)
+    sketch.strokes(lines[1::2], light, 0.6, 0.8, 1.0, wave, phase)
 
 
 def parts(sketch: Sketch, t) -> None:
@@ -181,7 +182,7 @@ def parts(sketch: Sketch, t) -> None:
                     (-t.temple, 40),
                 ]
             )
-            + (_X, 0),
+            + MIDDLE,
         ]
     )
     sketch.part("scalp", scalp, 0.4)

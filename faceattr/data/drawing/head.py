@@ -6,13 +6,13 @@ import numpy as np
 
 from faceattr.data.drawing.colours import cloth, mix, shade
 from faceattr.data.drawing.curves import mirrored, ring, spline
-from faceattr.data.drawing.sketch import CENTRE, Sketch
+from faceattr.data.drawing.sketch import CENTRE, MIDDLE, Sketch
 
-_X, _Y = CENTRE
+_X, _Y = CENTRE.tolist()
 
 
-def outline(t, grow: float = 0.0) -> np.ndarray:
-    """Outline of the head, crown to chin, ``(60, 2)``; ``grow`` units larger all round."""
+def outline(t) -> np.ndarray:
+    """Outline of the head, from the crown round the chin and back, ``(60, 2)``."""
     right = [
         (0.62 * t.temple, -0.86 * t.height),
         (t.temple, -0.36 * t.height),
@@ -22,10 +22,7 @@ def outline(t, grow: float = 0.0) -> np.ndarray:
     ]
     half = [(0, -t.height), *right, (0, t.height)]
     points = half + [(-x, y) for x, y in reversed(right)]
-    around = spline(points, closed=True)  # (12 * 5, 2)
-    if grow:
-        around = around * (1 + grow / np.hypot(around[:, :1], around[:, 1:]))
-    return around + CENTRE
+    return spline(points, closed=True) + CENTRE  # (12 * 5, 2)
 
 
 def torso(sketch: Sketch, t, skin) -> None:
@@ -36,7 +33,7 @@ def torso(sketch: Sketch, t, skin) -> None:
     deep = 2.0 + 7.0 * now["u_clothes"]
     wide = 32.5 + 1.8 * t.who["shoulder"]
     throat = spline([(-width, 60), (-width, 78), (-width - 3, 84), (-width - 9, 92)])
-    throat = throat + (_X, 0)
+    throat = throat + MIDDLE
     neck = ring(throat, mirrored(throat))
     sketch.part("neck", sketch.shape(neck, shade(skin, 0.90), None))
     sketch.spot(_X, chin + 1.5, width * 1.1, 6.5, shade(skin, 0.62), 0.9, None)
@@ -46,15 +43,15 @@ def torso(sketch: Sketch, t, skin) -> None:
         (-wide + 2, 92),
         (-wide - 3, 104),
     ]
-    side = np.concatenate([spline(side), [(-wide - 9, 400)]]) + (_X, 0)  # down out of any scene
+    side = np.concatenate([spline(side), [(-wide - 9, 400)]]) + MIDDLE  # down out of any scene
     half = [(-width - 1.5, 82.5), (-width * 0.6, 84.5 + deep * 0.6)]
     dip = [*half, (0, 84.5 + deep), *((-x, y) for x, y in reversed(half))]
-    neckline = spline(dip) + (_X, 0)
+    neckline = spline(dip) + MIDDLE
     sketch.shape(np.concatenate([side[::-1], neckline, mirrored(side)]), body, None)
     sketch.line(neckline, shade(body, 0.72), 0.9, None)
     if now["u_clothes"] < 0.3:  # the open front of a jacket
         lapel = np.array([(-width - 1.5, 82.5), (-width - 7, 86), (-6, 104), (-2, 120), (-1, 96)])
-        for points in (lapel + (_X, 0), mirrored(lapel + (_X, 0))):
+        for points in (lapel + MIDDLE, mirrored(lapel + MIDDLE)):
             sketch.shape(points, shade(body, 0.78), None)
 
 
@@ -81,13 +78,13 @@ def head(sketch: Sketch, t, skin) -> None:
     sketch.head = (t.temple + 0.8, t.skull)
     sketch.outline = sketch.shape(around, shade(skin, 0.84))
     sketch.part("face", sketch.outline)
-    lower = outline(t, 1.6)
-    sketch.part("lower_face", lower[lower[:, 1] > 49.5])
+    centred = around - CENTRE
+    sketch.part("lower_face", around[around[:, 1] > 49.0] + centred[around[:, 1] > 49.0] * 0.07)
     angle = np.pi * (0.15 + 0.7 * t.now["u_light"])
     towards = np.array([-np.cos(angle), -0.45 * np.sin(angle)])
     tones = ((0.965, 0.93, 0.5), (0.91, 0.98, 1.0), (0.80, 1.03, 1.8))
-    for size, tone, shift in tones:
-        sketch.shape((around - CENTRE) * size + CENTRE + towards * shift, shade(skin, tone))
+    for size, tone, shift in tones:  # soft enough for every other point to do
+        sketch.shape(centred[::2] * size + (CENTRE + towards * shift), shade(skin, tone))
     if fold > 0.15:
         crease = ((_X - 8.5, chin - 2.6), (_X, chin + 2.2), (_X + 8.5, chin - 2.6))
         sketch.strokes([crease], shade(skin, 0.55), 1.3, None, min(0.85, 0.8 * fold))

@@ -6,7 +6,7 @@ from faceattr.data.drawing import colours
 from faceattr.data.drawing.colours import shade
 from faceattr.data.drawing.sketch import CENTRE, Sketch
 
-_X = CENTRE[0]
+_X = float(CENTRE[0])
 
 
 def occluder(sketch: Sketch, t, skin) -> None:

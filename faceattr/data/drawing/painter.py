@@ -126,7 +126,7 @@ def paint_face(
 
     Args:
         attributes: ``(M,)`` 0 or 1.
-        person, picture: ints or sequences of ints that seed :func:`~.traits.draws`.
+        person, picture: sequences of ints that seed :func:`~.traits.draws`.
         size: side of the picture in pixels.
         wild: in a scene of that size; else filling the picture.
         regions: also draw the true region of every attribute.

@@ -31,7 +31,7 @@ ATTRIBUTE_PARTS: dict[str, tuple[str, ...]] = {
     "Eyeglasses": ("glasses",),
     "Goatee": ("chin",),
     "Gray_Hair": ("hair",),
-    "Heavy_Makeup": ("lids", "cheeks", "mouth"),
+    "Heavy_Makeup": ("eyes", "cheeks", "mouth"),
     "High_Cheekbones": ("cheeks",),
     "Male": ("face", "hair", "neck"),
     "Mouth_Slightly_Open": ("mouth",),

@@ -16,8 +16,11 @@ from PIL import Image, ImageDraw
 from faceattr.data.drawing.curves import Points, brush, dots, ovals
 
 #: Where the head turns, in face units, and how deep it is.
-CENTRE = (50.0, 47.0)
+CENTRE = np.array((50.0, 47.0))
 DEPTH = 17.0
+
+#: Moves a shape that was given about x = 0 to the middle of the face.
+MIDDLE = np.array((50.0, 0.0))
 
 Colour = tuple[int, int, int]
 

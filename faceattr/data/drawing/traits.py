@@ -11,6 +11,7 @@ a picture can show of it.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -44,16 +45,22 @@ PICTURE_UNIFORM = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=4096)
+def _person(seeds: tuple[int, ...]) -> dict[str, float]:
+    """The named numbers of a person, kept for the next picture."""
+    rng = np.random.default_rng(seeds)
+    who = dict(zip(PERSON, rng.standard_normal(len(PERSON)).clip(-2.2, 2.2).tolist(), strict=True))
+    return who | dict(zip(PERSON_UNIFORM, rng.random(len(PERSON_UNIFORM)).tolist(), strict=True))
+
+
 def draws(person, picture) -> tuple[dict[str, float], dict[str, float], np.random.Generator]:
     """The named random numbers of a person and of a picture, and a generator for texture.
 
     Args:
-        person: int or sequence of ints that names the person.
+        person: sequence of ints that names the person.
         picture: sequence of ints that names the picture.
     """
-    rng = np.random.default_rng(person)
-    who = dict(zip(PERSON, rng.standard_normal(len(PERSON)).clip(-2.2, 2.2).tolist(), strict=True))
-    who |= zip(PERSON_UNIFORM, rng.random(len(PERSON_UNIFORM)).tolist(), strict=True)
+    who = _person(tuple(person))
     rng = np.random.default_rng(picture)
     now = dict(
         zip(PICTURE, rng.standard_normal(len(PICTURE)).clip(-2.2, 2.2).tolist(), strict=True)
@@ -144,5 +151,5 @@ def traits(attributes: np.ndarray, who: dict[str, float], now: dict[str, float])
     t.mustache = a["Mustache"] * (0.8 + 0.15 * now["mustache"])
     t.goatee = a["Goatee"] * (0.85 + 0.15 * now["goatee"])
     t.sideburns = a["Sideburns"] * (0.85 + 0.15 * now["sideburn"])
-    t.blur = max(0.0, 0.15 + 1.45 * a["Blurry"] + 0.30 * now["blur"])  # pixels at 128
+    t.blur = max(0.0, 0.10 + 1.45 * a["Blurry"] + 0.27 * now["blur"])  # pixels at 128
     return t

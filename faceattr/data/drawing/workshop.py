@@ -1,15 +1,18 @@
-"""Many faces at once, drawn by several processes."""
+"""Many faces at once, drawn by several processes into memory that they share."""
 
 from __future__ import annotations
 
 import gc
+import math
+import mmap
 import multiprocessing
 import os
 import signal
 import sys
 import warnings
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
@@ -18,7 +21,7 @@ from faceattr.attributes import ATTRIBUTES
 from faceattr.data.drawing.painter import paint_face
 from faceattr.errors import DataError
 
-#: Faces that a process draws before it hands them over.
+#: Faces that a process draws before it reports back.
 CHUNK = 32
 #: Fewer faces than this are drawn faster by one process than by several.
 FEW = 256
@@ -26,11 +29,54 @@ FEW = 256
 LONG = 2000
 
 
+@dataclass
+class Order:
+    """What is to be drawn, and where to put it; ``regions`` None where they are not wanted."""
+
+    attributes: np.ndarray
+    people: np.ndarray
+    pictures: np.ndarray
+    size: int
+    wild: bool
+    images: np.ndarray
+    box: np.ndarray
+    landmarks: np.ndarray
+    regions: np.ndarray | None
+
+    def draw(self, rows: range) -> int:
+        """Draw some rows into their places; returns how many."""
+        for row in rows:
+            person, picture = int(self.people[row]), int(self.pictures[row])
+            painting = paint_face(
+                self.attributes[row],
+                [person],
+                [person, picture],
+                self.size,
+                wild=self.wild,
+                regions=self.regions is not None,
+            )
+            self.images[row] = painting.image
+            self.box[row] = painting.box[0]
+            self.landmarks[row] = painting.landmarks[0]
+            if self.regions is not None:
+                self.regions[row] = painting.regions[0]
+        return len(rows)
+
+
 def processors() -> int:
     """How many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _array(shape: tuple[int, ...], dtype, shared: bool) -> np.ndarray:
+    """An array; what processes forked later write into a shared one is seen here."""
+    if not shared:
+        return np.empty(shape, dtype)
+    size = math.prod(shape)
+    memory = mmap.mmap(-1, size * np.dtype(dtype).itemsize)
+    return np.frombuffer(memory, dtype, size).reshape(shape)
 
 
 def draw_many(
@@ -42,95 +88,81 @@ def draw_many(
     wild: bool,
     regions: bool,
     workers: int | None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
-    """Draw N faces; the pixels depend on each face's arguments alone.
+) -> Order:
+    """Draw N faces; the pixels depend on each face's own arguments alone.
 
     Args:
         attributes: ``(N, M)``. people: ``(N,)`` ints. pictures: ``(N,)`` ints.
         size: pixels. wild: somewhere in a scene. regions: also the truth of every attribute.
-        workers: processes; None chooses. Without ``fork`` (Windows, macOS) the choice is one,
-            because other ways of starting a process run the caller's script a second time.
+        workers: processes; None chooses. Only Linux forks them; elsewhere one process draws,
+            because a process started afresh would run the caller's script a second time.
 
     Returns:
-        Images ``(N, 3, S, S)`` uint8, boxes ``(N, 4)``, landmarks ``(N, 5, 2)``, regions
+        Images ``(N, 3, S, S)`` uint8, box ``(N, 4)``, landmarks ``(N, 5, 2)``, regions
         ``(N, M, S // 4, S // 4)`` bool or None.
 
     Raises:
         DataError: there is not enough memory, or a drawing process was killed.
     """
     count, side = len(attributes), size // 4
-    fork = sys.platform == "linux"
     if workers is None:
-        workers = processors() if count >= FEW and fork else 1
+        workers = processors() if count >= FEW else 1
+    workers = min(workers, -(-count // CHUNK)) if sys.platform == "linux" else 1
+    shared = workers > 1
+    masks = (count, len(ATTRIBUTES), side, side)
     try:
-        out = [
-            np.empty((count, 3, size, size), dtype=np.uint8),
-            np.empty((count, 4), dtype=np.float32),
-            np.empty((count, 5, 2), dtype=np.float32),
-        ]
-        if regions:
-            out.append(np.empty((count, len(ATTRIBUTES), side, side), dtype=bool))
-    except MemoryError as error:
+        order = Order(
+            attributes,
+            people,
+            pictures,
+            size,
+            wild,
+            images=_array((count, 3, size, size), np.uint8, shared),
+            box=_array((count, 4), np.float32, shared),
+            landmarks=_array((count, 5, 2), np.float32, shared),
+            regions=_array(masks, np.bool_, shared) if regions else None,
+        )
+    except (MemoryError, OSError, OverflowError) as error:
         raise DataError(
             f"no memory for {count} faces of {size} pixels: take fewer or smaller ones, or leave "
             "out the regions"
         ) from error
-    jobs = [
-        (rows, (attributes[rows], people[rows], pictures[rows], size, wild, regions))
-        for rows in (slice(start, start + CHUNK) for start in range(0, count, CHUNK))
-    ]
+    jobs = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
     with tqdm(total=count, desc="drawing faces", unit="face", disable=count < LONG) as bar:
-
-        def keep(rows: slice, drawn: list[np.ndarray]) -> None:
-            for whole, part in zip(out, drawn, strict=True):
-                whole[rows] = part
-            bar.update(len(drawn[0]))
-
-        if workers == 1 or len(jobs) == 1:
-            for rows, job in jobs:
-                keep(rows, _draw(*job))
+        if shared:
+            _share(order, jobs, workers, bar)
         else:
-            _share(jobs, keep, min(workers, len(jobs)), "fork" if fork else "spawn")
-    return tuple(out) if regions else (*out, None)
+            for rows in jobs:
+                bar.update(order.draw(rows))
+    return order
 
 
-def _draw(attributes, people, pictures, size, wild, regions) -> list[np.ndarray]:
-    """One chunk of faces, stacked."""
-    paintings = [
-        paint_face(values, [person], [person, picture], size, wild=wild, regions=regions)
-        for values, person, picture in zip(
-            attributes, people.tolist(), pictures.tolist(), strict=True
-        )
-    ]
-    drawn = [
-        np.stack([p.image for p in paintings]),
-        np.concatenate([p.box for p in paintings]),
-        np.concatenate([p.landmarks for p in paintings]),
-    ]
-    return [*drawn, np.concatenate([p.regions for p in paintings])] if regions else drawn
+_ORDER: Order | None = None
 
 
-def _begin() -> None:
+def _begin(order: Order) -> None:
     """A drawing process leaves Ctrl-C to its parent, and makes no cycles to collect."""
+    global _ORDER
+    _ORDER = order
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()
 
 
-def _share(jobs: list, keep, workers: int, start: str) -> None:
-    """Hand the jobs to processes, a few ahead of what is done, and keep what they return."""
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context(start), initializer=_begin)
-    waiting: list[tuple[slice, Future]] = []
+def _draw(rows: range) -> int:
+    return _ORDER.draw(rows)
+
+
+def _share(order: Order, jobs: list[range], workers: int, bar: tqdm) -> None:
+    """Hand the jobs to processes, which inherit the order and write into its arrays."""
+    fork = multiprocessing.get_context("fork")
+    pool = ProcessPoolExecutor(workers, fork, initializer=_begin, initargs=(order,))
     try:
-        for rows, job in jobs:
-            with warnings.catch_warnings():
-                # Forking beside threads is warned of; the children run numpy and Pillow alone.
-                warnings.simplefilter("ignore", DeprecationWarning)
-                waiting.append((rows, pool.submit(_draw, *job)))
-            if len(waiting) > 3 * workers:
-                rows, done = waiting.pop(0)
-                keep(rows, done.result())
-        for rows, done in waiting:
-            keep(rows, done.result())
+        with warnings.catch_warnings():
+            # Forking beside threads is warned of; the children run numpy and Pillow alone.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            waiting = [pool.submit(_draw, rows) for rows in jobs]
+        for done in as_completed(waiting):
+            bar.update(done.result())
     except BrokenProcessPool as error:
         raise DataError(
             "a drawing process was killed, most likely for want of memory: take fewer or smaller "
