@@ -337,8 +337,26 @@ def test_baselines():
     assert pointing_game(centre, truth).item() == 1
     maps = torch.randn(4, M, 3, 3)
     torch.testing.assert_close(mean_map_baseline(maps)[0, 0], normalize_maps(maps).mean((0, 1)))
+    worn = torch.tensor([[1, 0, 1, 0, 0], [0, 0, 1, 1, 0], [0, 0, 1, 0, 0], [1, 0, 0, 0, 0]]).bool()
+    norm = normalize_maps(maps)
+    each = torch.stack([norm[worn[:, j], j].mean(0) for j in (0, 2, 3)])  # the others: nobody
+    torch.testing.assert_close(mean_map_baseline(maps, worn)[0, 0], each.mean(0))
     with pytest.raises(MapError, match="empty"):
         mean_map_baseline(maps[:0])
+    with pytest.raises(MapError, match="nobody has"):
+        mean_map_baseline(maps, torch.zeros_like(worn))
+
+
+def test_mean_map_of_a_report_is_of_the_maps_that_are_scored():
+    """Absent attributes' maps would move the baseline's point away from the face."""
+    data = spots()
+    frame = localization_report(Sighted(), data, batch_size=16, device="cpu", **QUICK)
+    faces = data.gather(range(len(data)))
+    worn = faces.attributes > 0.5
+    mean_map = mean_map_baseline(heatmaps(Sighted(), faces.images), worn)
+    truth = faces.regions & worn[:, :, None, None]
+    expected = energy_inside(mean_map, truth)[:2]
+    assert frame.loc["energy"]["mean_map"][["a", "b"]].tolist() == pytest.approx(expected.tolist())
 
 
 def test_score_errors():
@@ -377,6 +395,9 @@ def spots(count=40, same=False, regions=True):
     images = (masks * 255).to(torch.uint8)
     faces = Faces(images, attributes=attributes, regions=masks if regions else None)
     return FaceDataset(faces, names=("a", "b", "c"), source="spots")
+
+
+QUICK = {"bootstrap": 5, "progress": False}
 
 
 def test_report_of_a_model_that_sees_everything():

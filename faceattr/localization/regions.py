@@ -103,18 +103,45 @@ def centre_baseline(size: tuple[int, int], *, spread: float = 0.25, device=None)
     return torch.exp(-(y[:, None] ** 2 + x[None, :] ** 2) / (2 * spread**2))[None, None]
 
 
-def mean_map_baseline(maps: Tensor) -> Tensor:
+def mean_map_baseline(maps: Tensor, present: Tensor | None = None) -> Tensor:
     """Return the model's map without the attribute, ``(1, 1, h, w)``.
 
-    Every map is brought to [0, 1] on its own, then all faces and attributes are averaged. What a
-    model scores above this is what it knows about the attribute itself.
+    Every map is brought to [0, 1] on its own, then averaged over faces, then over attributes. What
+    a model scores above this is what it knows about the attribute itself.
+
+    Args:
+        maps: ``(B, M, h, w)``.
+        present: ``(B, M)`` bool, which maps to average: where attributes are scored on their
+            wearers, give their wearers, for the map of an absent attribute is evidence against it
+            and turns its back on the face. An attribute without any is left out. None: all maps.
 
     Raises:
         MapError: no maps.
     """
-    if maps.numel() == 0:
-        raise MapError("a mean map needs at least one face: the data set is empty")
-    return normalize_maps(maps).mean(dim=(0, 1), keepdim=True)
+    total, count = map_sums(maps, present)
+    return mean_of_sums(total, count)
+
+
+def map_sums(maps: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Sums of normalised maps over faces, ``(M, h, w)``, and how many each is of, ``(M,)``."""
+    maps = normalize_maps(maps)
+    if present is None:
+        present = torch.ones(maps.shape[:2], dtype=torch.bool, device=maps.device)
+    return torch.einsum("bmhw,bm->mhw", maps, present.to(maps.dtype)), present.sum(0)
+
+
+def mean_of_sums(total: Tensor, count: Tensor) -> Tensor:
+    """The mean map ``(1, 1, h, w)`` from what :func:`map_sums` returns, which adds up over batches.
+
+    Raises:
+        MapError: no attribute has a map.
+    """
+    some = count > 0
+    if not some.any():
+        raise MapError(
+            "a mean map needs at least one face: the data set is empty, or nobody has an attribute"
+        )
+    return (total[some] / count[some, None, None]).mean(dim=0)[None, None]
 
 
 def _ends(occupied: Tensor) -> tuple[Tensor, Tensor]:

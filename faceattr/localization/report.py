@@ -15,8 +15,8 @@ from faceattr.bootstrap import FEWEST_PEOPLE, interval, weights
 from faceattr.data.faces import FaceDataset, Faces
 from faceattr.device import resolve
 from faceattr.errors import UnknownNameError
-from faceattr.localization.cam import MapError, heatmaps, map_similarity, normalize_maps
-from faceattr.localization.regions import centre_baseline
+from faceattr.localization.cam import MapError, heatmaps, map_similarity
+from faceattr.localization.regions import centre_baseline, map_sums, mean_of_sums
 from faceattr.localization.scores import THRESHOLDS, box_ious, inside_shares, pointing_hits
 
 SOURCES = ("model", "centre", "mean_map")
@@ -41,7 +41,8 @@ def localization_report(
 
     Args:
         model: see :func:`faceattr.localization.heatmaps`; or several (training seeds), for the
-            mean of their scores. Each has its own mean map and thresholds.
+            mean of their scores. Each has its own mean map (of the maps that are scored, see
+            :func:`faceattr.localization.mean_map_baseline`) and thresholds.
         data: faces with ``regions`` (SynthFaces with ``regions=True``).
         batch_size: faces in one pass.
         device: where the passes run.
@@ -103,7 +104,7 @@ def _run(
     was_on = next((p.device for p in model.parameters()), device)
     model.to(device)
     try:
-        mean_map, alike = _mean_map(model, data, batch_size, device, progress)
+        mean_map, alike = _mean_map(model, data, batch_size, device, present, progress)
         if alike > 0.95:
             warnings.warn(
                 f"the maps of different attributes are alike (mean correlation {alike:.2f}): the "
@@ -117,11 +118,6 @@ def _run(
     finally:
         model.to(was_on)
     scores = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
-    if scores["pointing", "model"].isnan().all():
-        raise MapError(
-            f"no face of {data.source} has a labelled attribute with a region: there is nothing to "
-            "score; choose more faces, or present=False"
-        )
     for source in SOURCES:  # (N, M, T) -> (N, M) at the attribute's best threshold
         iou = scores["box_iou", source]
         best = iou.nanmean(dim=0).nan_to_num(nan=-1).argmax(dim=-1)  # (M,)
@@ -146,25 +142,35 @@ def _passes(
             bar.update(len(faces))
 
 
-def _mean_map(model, data, batch_size, device, progress) -> tuple[Tensor, float]:
-    """The mean map ``(1, 1, h, w)`` over the whole data set, and how alike the maps are."""
-    total, alike, count = 0, 0.0, 0
-    for _, maps in _passes(model, data, batch_size, device, progress, "mean map"):
-        total = total + normalize_maps(maps).mean(dim=1, keepdim=True).sum(dim=0, keepdim=True)
+def _mean_map(model, data, batch_size, device, present, progress) -> tuple[Tensor, float]:
+    """The mean ``(1, 1, h, w)`` of the maps that are scored, and how alike all maps are."""
+    sums, alike, faces_seen = [], 0.0, 0
+    for faces, maps in _passes(model, data, batch_size, device, progress, "mean map"):
+        sums.append(map_sums(maps, _truth(faces, present).flatten(2).any(dim=-1)))
         alike += float(map_similarity(maps).sum()) if maps.shape[1] > 1 else 0.0
-        count += len(maps)
-    if not count:
+        faces_seen += len(maps)
+    if not faces_seen:
         raise MapError(f"{data.source} is empty: there is nothing to score")
-    return total / count, alike / count
+    total, count = (torch.stack(part).sum(dim=0) for part in zip(*sums, strict=True))
+    if not count.any():
+        raise MapError(
+            f"no face of {data.source} has a labelled attribute with a region: there is nothing to "
+            "score; choose more faces, or present=False"
+        )
+    return mean_of_sums(total, count), alike / faces_seen
+
+
+def _truth(faces: Faces, present: bool) -> Tensor:
+    """The regions that are scored, ``(B, M, H, W)`` bool: of wearers only, where asked for."""
+    truth = faces.regions.bool()
+    return truth & (faces.attributes > 0.5)[:, :, None, None] if present else truth
 
 
 def _score(
     faces: Faces, maps: Tensor, mean_map: Tensor, present: bool, tolerance: int, thresholds
 ) -> dict[tuple[str, str], Tensor]:
     """Per-face scores of the three sources, ``(B, M)``; box IoU ``(B, M, T)``."""
-    truth = faces.regions.bool()
-    if present:
-        truth = truth & (faces.attributes > 0.5)[:, :, None, None]
+    truth = _truth(faces, present)
     centre = centre_baseline(truth.shape[-2:], device=truth.device)
     rows = {}
     for source, heat in zip(SOURCES, (maps, centre, mean_map), strict=True):
