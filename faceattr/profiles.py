@@ -28,8 +28,8 @@ class Profile:
 
 
 PROFILES: dict[str, Profile] = {
-    "smoke": Profile("smoke", 64, 240, 120, 1, 40, (0,), 50),
-    "book": Profile("book", 64, 6_000, 2_000, 8, 64, (0, 1, 2), 1_000),
+    "smoke": Profile("smoke", 64, 240, 120, 1, 40, (0, 1), 50),
+    "book": Profile("book", 64, 6_000, 2_000, 5, 64, (0, 1, 2), 1_000),
     "full": Profile("full", 128, 60_000, 10_000, 20, 128, (0, 1, 2), 1_000),
 }
 

@@ -67,8 +67,9 @@ class Recorded:
     def origins(self) -> pd.DataFrame:
         """What somebody needs to know to repeat each run: one row a run, from its own record.
 
-        ``minutes`` are by the clock. A report of a run that was not trained (or that does not say
-        how) has its own command, commit and host.
+        ``minutes`` are by the clock. ``command`` trained the network and ``evaluation`` made the
+        report; where a report does not say how its network was trained, command, commit, seconds
+        and host are the evaluation's as well.
         """
         rows = {}
         for runs in self.runs.values():
@@ -88,5 +89,6 @@ class Recorded:
                     "host": made.get("host"),
                     "data": made.get("data"),
                     "command": made.get("command"),
+                    "evaluation": report.record.get("command"),
                 }
         return pd.DataFrame.from_dict(rows, orient="index", dtype=object).rename_axis("run")

@@ -97,6 +97,7 @@ def test_origins_come_from_the_record(folder):
     rows = Recorded.read(folder, METHODS).origins()
     row = rows.loc["celeba_snet3_seed2"]
     assert row["command"] == "faceattr train snet3 --seed 2"
+    assert row["evaluation"] == "faceattr evaluate"
     assert (row["seed"], row["minutes"], row["epochs"]) == (2, 4.5, "30")
     assert (row["test faces"], row["test people"]) == (120, 20)
     majority = rows.loc["celeba_majority"]  # evaluated without a record of training
