@@ -26,7 +26,7 @@ PERSON = (
     "hair_volume", "part", "warmth", "ear", "neck", "oval", "shoulder", "age",
 )  # fmt: skip
 #: Uniform numbers in [0, 1) that belong to a person.
-PERSON_UNIFORM = ("tone", "iris", "natural", "other_hair", "frame", "hair_style", "hat", "lip_hue")
+PERSON_UNIFORM = ("tone", "iris", "natural", "other_hair", "frame", "lip_hue")
 
 #: Standard normal numbers of one picture.
 PICTURE = (
