@@ -84,6 +84,14 @@ def test_landmarks_lie_in_the_box_in_order(data, request):
     assert (y[:, 2] < y[:, 3:].mean(1)).all()
 
 
+def test_regions_lie_over_what_they_mark(some):
+    cells = torch.arange(16) * 4 + 2.0  # centres of the grid's cells, pixels
+    for name, marks in (("Narrow_Eyes", slice(0, 2)), ("Smiling", slice(3, 5))):
+        mask = some.faces.regions[:, index(name)].float()
+        x = (mask.sum(1) * cells).sum(1) / mask.sum((1, 2))
+        assert (x - some.faces.landmarks[:, marks, 0].mean(1)).mean().abs() < 0.5
+
+
 def test_a_mirror_image_keeps_the_order(some):
     flip = FaceAugment(flip=1, shift=0)
     faces = some.gather(range(len(some)))

@@ -177,7 +177,11 @@ class Sketch:
 
 @dataclass
 class Posed:
-    """A sketch in its place: points in pixels, ready to be painted at any magnification."""
+    """A sketch in its place: points in pixels, ready to be painted at any magnification.
+
+    Pillow cuts the fraction off a polygon's coordinates and fills up to and with the last pixel:
+    a point belongs to the pixel that it lies in, as pixel ``i`` covers ``[i, i + 1)``.
+    """
 
     sketch: Sketch
     placed: np.ndarray
@@ -191,7 +195,7 @@ class Posed:
 
     def paint(self, image: Image.Image, magnify: int) -> None:
         """Paint every shape on ``image``, which is ``magnify`` times the final size."""
-        flat = (self.placed * magnify - 0.5).ravel().tolist()
+        flat = (self.placed * magnify).ravel().tolist()
         starts, stops = self.starts, self.stops
         solid, glaze = ImageDraw.Draw(image), ImageDraw.Draw(image, "RGBA")
         zoom = self.pose.scale * magnify
@@ -221,8 +225,8 @@ class Posed:
         row = {part: k * side for k, part in enumerate(parts)}
         shapes = [self.of(shape) for _, shape in self.sketch.parts]
         ends = np.cumsum([len(points) for points in shapes]).tolist()
-        cells = np.concatenate(shapes) / shrink - 0.5  # (n, 2)
-        np.clip(cells[:, 1], -0.5, side - 1, out=cells[:, 1])
+        cells = np.concatenate(shapes) / shrink  # (n, 2)
+        np.clip(cells[:, 1], 0, side - 0.01, out=cells[:, 1])
         down = [row[part] for part, _ in self.sketch.parts]
         cells[:, 1] += np.repeat(down, [len(points) for points in shapes])
         flat, start = cells.ravel().tolist(), 0
