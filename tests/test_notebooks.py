@@ -172,6 +172,15 @@ def test_tidy_leaves_no_widget_and_no_timestamp(make_notebook):
     assert tools.LIVE in kept[0]["data"]["text/markdown"]
 
 
+def test_tidy_keeps_the_last_state_of_a_progress_bar(make_notebook):
+    pieces = ["\rdrawing:   0%| | 0/2", "\rdrawing: 100%|█| 2/2", "\n", "a warning\n"]
+    streams = [v4.new_output("stream", name="stderr", text=text) for text in pieces]
+    other = v4.new_output("stream", name="stdout", text="two lines\nof words\n")
+    book = tools.tidy(executed(make_notebook, *streams, other))
+    texts = [output["text"] for output in book.cells[0].outputs]
+    assert texts == ["drawing: 100%|█| 2/2\na warning\n", "two lines\nof words\n"]
+
+
 # What a chapter depends on ------------------------------------------------------------------------
 
 

@@ -155,7 +155,8 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Drop what an execution leaves behind and no reader needs, in place.
 
     Widget state and views (blank without a kernel), papermill's paths, timestamps, and the
-    kernel's exact version. A live control becomes one sentence that says where it lives.
+    kernel's exact version. A live control becomes one sentence that says where it lives, and of a
+    progress bar in plain text stays what a terminal would show in the end.
     """
     notebook["metadata"].pop("widgets", None)
     notebook["metadata"].pop("papermill", None)
@@ -170,8 +171,24 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             cell["metadata"].pop(key, None)
         if cell["cell_type"] != "code":
             continue
-        cell["outputs"] = [kept for output in cell["outputs"] if (kept := _tidy_output(output))]
+        shown = _as_on_screen(cell["outputs"])
+        cell["outputs"] = [kept for output in shown if (kept := _tidy_output(output))]
     return notebook
+
+
+def _as_on_screen(outputs: list[dict]) -> list[dict]:
+    """Join what one stream wrote in pieces; what a carriage return overwrote is gone."""
+    joined: list[dict] = []
+    for output in outputs:
+        last = joined[-1] if joined else {}
+        if output.get("name") and output.get("name") == last.get("name"):
+            last["text"] += output["text"]
+        else:
+            joined.append(output)
+    for output in joined:
+        if output.get("name"):  # a stream
+            output["text"] = re.sub(r"[^\n]*\r(?=[^\n])", "", output["text"])
+    return joined
 
 
 def _tidy_output(output: dict) -> dict | None:
