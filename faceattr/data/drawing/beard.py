@@ -22,7 +22,7 @@ def _jaw(t, inside: float, above: float) -> np.ndarray:
         (0, h - inside), (t.chin * 0.95, 0.93 * h - inside * 0.8),
         (t.jaw - 0.55 * inside, 0.5 * h), (t.cheek - 2.4, above * h),
     ]  # fmt: skip
-    outer, inner = spline(outer) + CENTRE, spline(inner) + CENTRE  # ear to chin, chin to ear
+    outer, inner = spline(outer, 3) + CENTRE, spline(inner, 3) + CENTRE  # ear to chin, chin to ear
     return np.concatenate([outer, mirrored(outer)[::-1], mirrored(inner)[::-1], inner])
 
 

@@ -10,7 +10,7 @@ from faceattr.data.drawing.curves import bundle, mirrored, path, ring, spline
 from faceattr.data.drawing.sketch import CENTRE, MIDDLE, Sketch
 
 _X, _Y = CENTRE.tolist()
-_TURN = np.linspace(-1.72, 1.72, 36)  # round the skull from one ear over the crown to the other
+_TURN = np.linspace(-1.72, 1.72, 31)  # round the skull from one ear over the crown to the other
 _SIN, _COS = np.sin(_TURN), np.cos(_TURN)
 _DOWN = np.linspace(0, 1, 16)
 _SPREAD = np.linspace(-1.25, 1.25, 7)  # strands on the crown
@@ -45,7 +45,7 @@ def behind(sketch: Sketch, t) -> None:
     side = path(flare + 1.5 * np.sin(_DOWN * 3) - 2.5 * _DOWN**3, 38 + (low - 38) * _DOWN)
     side[:, 0] += 1.9 * wave * np.sin(_DOWN * (low - 38) * 0.42 + 6.28 * t.now["u_phase"])
     side = side + MIDDLE
-    around = np.concatenate([mirrored(side)[::-1], _crown(t, t.hair_volume)[6:-6], side])
+    around = np.concatenate([mirrored(side)[::-1], _crown(t, t.hair_volume)[5:-5], side])
     sketch.shape(around, shade(colour, 0.66), -4.0)
 
 
@@ -85,7 +85,7 @@ def _hairline(t) -> np.ndarray:
         (-0.22 * w + 3 * t.part, peak + 0.2),
     ]
     points = right + middle + [(-x, y) for x, y in reversed(right)]
-    t.hair_edge = spline(points, 4) + MIDDLE
+    t.hair_edge = spline(points, 3) + MIDDLE
     return t.hair_edge
 
 

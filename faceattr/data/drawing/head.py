@@ -12,7 +12,7 @@ _X, _Y = CENTRE.tolist()
 
 
 def outline(t) -> np.ndarray:
-    """Outline of the head, from the crown round the chin and back, ``(60, 2)``."""
+    """Outline of the head, from the crown round the chin and back, ``(48, 2)``."""
     right = [
         (0.62 * t.temple, -0.86 * t.height),
         (t.temple, -0.36 * t.height),
@@ -22,7 +22,7 @@ def outline(t) -> np.ndarray:
     ]
     half = [(0, -t.height), *right, (0, t.height)]
     points = half + [(-x, y) for x, y in reversed(right)]
-    return spline(points, closed=True) + CENTRE  # (12 * 5, 2)
+    return spline(points, 4, closed=True) + CENTRE  # (12 * 4, 2)
 
 
 def torso(sketch: Sketch, t, skin) -> None:

@@ -55,7 +55,7 @@ def _spots() -> list[Image.Image]:
 
 @lru_cache(maxsize=8192)
 def _spot(width: int, height: int, strength: int) -> Image.Image:
-    """A soft spot of a size in pixels, kept for the next face that needs the same."""
+    """A soft spot of a size in pixels, kept for the next face that needs about the same."""
     return _spots()[strength].resize((width, height), Image.Resampling.BILINEAR)
 
 
@@ -206,11 +206,11 @@ class Posed:
             elif kind == "glaze":
                 glaze.polygon(points, fill)
             elif kind == "line":
-                solid.line(points, fill, max(1, round(rest[0] * zoom)), joint="curve")
+                solid.line(points, fill, max(1, round(rest[0] * zoom)))
             else:
                 rx, ry, strength = rest
                 x, y = points
-                w, h = 2 * max(1, int(rx * zoom)), 2 * max(1, int(ry * zoom))
+                w, h = 4 * max(1, round(rx * zoom / 2)), 4 * max(1, round(ry * zoom / 2))
                 left, top = int(x - w / 2), int(y - h / 2)
                 image.paste(fill, (left, top, left + w, top + h), _spot(w, h, strength))
 
