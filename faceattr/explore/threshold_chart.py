@@ -16,18 +16,18 @@ from faceattr import theme
 from faceattr.attributes import pretty
 from faceattr.explore.common import altair, enlarged, jpeg_uri, picture
 
-#: The four boxes: label, answer, title.
+#: The four boxes: label, answer, title. Whoever has the attribute is in one of the first two.
 BOXES = (
-    (1, 1, "has it, found"),
-    (1, 0, "has it, missed"),
-    (0, 1, "has it not, false alarm"),
-    (0, 0, "has it not, passed over"),
+    (1, 1, "found"),
+    (1, 0, "missed"),
+    (0, 1, "false alarms"),
+    (0, 0, "passed over"),
 )
 #: Thresholds of the static form, in percent.
 STEPS = tuple(range(2, 99, 2))
 
 #: Faces that a box shows: in a row, and rows.
-COLUMNS, ROWS = 5, 2
+COLUMNS, ROWS = 4, 3
 
 _SIDE, _GAP, _HEAD = 40, 16, 22  # pixels: a face, between two boxes, a box's title
 

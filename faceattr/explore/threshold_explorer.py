@@ -30,8 +30,9 @@ def threshold_explorer(
     """Choose an attribute and move the threshold; see who changes sides, and what it costs.
 
     Left, precision against recall over all thresholds, with the share of faces that have the
-    attribute as the floor. Right, four boxes (found, missed, false alarm, passed over) with their
-    counts over all faces, and in each the faces whose score is nearest to the threshold.
+    attribute as the floor. Right, four boxes with their counts over all faces, and in each the
+    faces whose score is nearest to the threshold: above, faces that have the attribute, found or
+    missed; below, faces that do not, false alarms or passed over.
 
     Args:
         report: of these faces, with predictions; several runs are averaged.
