@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from faceattr import distributed
 from faceattr.errors import TrainingError
+from faceattr.training import distributed
 from faceattr.training.distributed import SharedBatchNorm, launched, shared_batchnorm, start
 
 # 17 faces in batches of 8: the last batch is one face, so one of two processes has none of it.
