@@ -38,6 +38,19 @@ def test_score_over_draws_what_was_scored_and_its_better_baseline():
     assert picture.encode()[0] == "image/png"
 
 
+def test_names_and_equal_places_do_not_cover_each_other():
+    names = ["Big_Nose", "Pointy_Nose", "Smiling"]
+    index = pd.MultiIndex.from_product([["energy"], [*names, "mean"]])
+    table = pd.DataFrame({"model": 0.5, "centre": 0.1, "mean_map": 0.1}, index=index)
+    how = {"score": "energy", "log": True, "labelled": names, "label": "size"}
+    axes = plot_score_over(table, dict.fromkeys(names, 0.1), {"all": names}, **how).axes[0]
+    (dots,) = (line for line in axes.lines if line.get_label() == "all (3)")
+    assert len(set(dots.get_xdata())) == 3
+    assert max(abs(np.log(dots.get_xdata() / 0.1))) < 0.05
+    heights = sorted(text.xyann[1] for text in axes.texts)
+    assert min(np.diff(heights)) > 8, "as high as a line of text"
+
+
 def test_effects_say_what_moves_each_score_most():
     names = ["Smiling", "Young"]
     table = pd.DataFrame([[0.5, -0.9], [0.1, 0.2]], index=names, columns=names)

@@ -66,15 +66,16 @@ def plot_score_over(
         raise DataError("there is nothing to draw: no attribute of these groups was scored")
     floor = table[["centre", "mean_map"]].max(axis=1)
 
+    at = _spread({name: over[name] for name in every}) if log else over
     picture = Picture(theme.WIDTH, 4.3)
     axes = picture.subplots()
     for k, (kind, names) in enumerate(known.items()):
         colour = theme.SERIES[k % len(theme.SERIES)]
         for name in names:
-            x, y, low = over[name], table.loc[name, "model"], floor[name]
+            x, y, low = at[name], table.loc[name, "model"], floor[name]
             style = "-" if y >= low else (0, (2, 2))
             axes.vlines(x, low, y, color=colour, linewidth=1.1, alpha=0.55, linestyle=style)
-        x, y = [over[name] for name in names], table.loc[names, "model"]
+        x, y = [at[name] for name in names], table.loc[names, "model"]
         axes.plot(x, floor[names], "_", color=theme.MUTED, markersize=7)
         axes.plot(x, y, "os^D"[k % 4], color=colour, markersize=5, label=f"{kind} ({len(names)})")
     axes.plot([], [], "_", color=theme.MUTED, markersize=7, label="better of both baselines")
@@ -84,12 +85,6 @@ def plot_score_over(
             line[1], (line[0], 1), xycoords=("data", "axes fraction"), xytext=(3, -3),
             textcoords="offset points", va="top", fontsize=8, color=theme.MUTED,
         )  # fmt: skip
-    for name in labelled:
-        if name in every:
-            axes.annotate(
-                pretty(name), (over[name], table.loc[name, "model"]), xytext=(5, 3),
-                textcoords="offset points", fontsize=8,
-            )  # fmt: skip
     if log:
         axes.set_xscale("log")
         ticks = [t for t in (0.02, 0.05, 0.1, 0.2, 0.5, 1) if t >= 0.6 * min(over.values())]
@@ -100,6 +95,7 @@ def plot_score_over(
     axes.set_xlabel(label)
     axes.set_ylabel(_SCORES.get(score, score))
     axes.set_title(title or "Score and baseline")
+    _name(axes, {n: (at[n], table.loc[n, "model"]) for n in labelled if n in every})
     picture.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     means = [
         f"{kind}: {table.loc[names, 'model'].mean():.2f} against {floor[names].mean():.2f}"
@@ -111,6 +107,35 @@ def plot_score_over(
         f"a stalk to its better baseline. Means of model and baseline by kind: {join(means)}."
     )
     return picture
+
+
+def _spread(values: Mapping[str, float], apart: float = 1.03) -> dict[str, float]:
+    """Numbers moved a little so that equal ones can be told apart on a log axis."""
+    moved: dict[str, float] = {}
+    for value in sorted(set(values.values())):
+        equal = [name for name in values if values[name] == value]
+        for k, name in enumerate(equal):
+            moved[name] = value * apart ** (k - (len(equal) - 1) / 2)
+    return moved
+
+
+def _name(axes, places: Mapping[str, tuple[float, float]], size: float = 8) -> None:
+    """Write names beside their places, each pushed up until it covers no other."""
+    axes.get_xlim()  # settles the scale, so that data become pixels as they will be drawn
+    taken: list[tuple[float, float, float]] = []  # left, right, bottom in points
+    pixel = 72 / axes.figure.dpi
+    for name, place in sorted(places.items(), key=lambda item: item[1][1]):
+        x, y = axes.transData.transform(place) * pixel
+        wide, up = 0.58 * size * len(name), 3.0
+        while any(
+            left < x + 5 + wide and x + 5 < right and abs(y + up - bottom) < 1.15 * size
+            for left, right, bottom in taken
+        ):
+            up += 2
+        taken.append((x + 5, x + 5 + wide, y + up))
+        axes.annotate(
+            pretty(name), place, xytext=(5, up), textcoords="offset points", fontsize=size
+        )
 
 
 @styled
