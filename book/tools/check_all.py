@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from chapters import NOTEBOOKS, ROOT, chapters
+from chapters import ROOT, chapters, was_executed
 from meter import Meter
 
 MAX_GB = 6.0
@@ -29,8 +29,9 @@ def parts() -> list[tuple[str, list[str], dict[str, str]]]:
         ("ruff check", [*python, "ruff", "check", "."], {}),
         ("ruff format", [*python, "ruff", "format", "--check", "."], {}),
     ]
-    if chapters():
-        nbval = [*python, "pytest", "--nbval", str(NOTEBOOKS), "-p", "no:cacheprovider"]
+    executed = [str(path) for path in chapters() if was_executed(path)]
+    if executed:
+        nbval = [*python, "pytest", "--nbval", *executed, "-p", "no:cacheprovider"]
         nbval += ["--nbval-cell-timeout", "300", "--durations", "5"]
         found.append(("pytest --nbval", nbval, {"FACEATTR_PROFILE": "smoke"}))
     found.append(
