@@ -8,6 +8,7 @@ from pathlib import Path
 from faceattr.cli.options import add_data, add_device, open_data
 from faceattr.errors import DataError
 from faceattr.recipes import METHODS, recipe
+from faceattr.recipes.whole import AUGMENTS
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +19,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation")
     parser.add_argument("--epochs", type=int, help="passes over the data (the method's default)")
+    parser.add_argument(
+        "--augment", choices=tuple(AUGMENTS), help="kind of random changes (the method's default)"
+    )
     parser.add_argument("--precision", default="32-true", help="32-true, or bf16-mixed on a GPU")
     parser.add_argument("--devices", type=int, default=1, help="GPUs, or processes on the CPU")
     parser.add_argument("--compile", action="store_true", help="compile the network first")
@@ -40,6 +44,7 @@ def run(options: argparse.Namespace) -> None:
             raise DataError(f"{error} (--no-valid trains without watching it)") from error
     out = options.out or Path("runs") / f"{options.method}-{options.data}-seed{options.seed}"
     chosen = {"epochs": options.epochs, "batch_size": options.batch_size}
+    chosen["augment"] = options.augment
     model, history = method.train(
         data,
         valid=valid,

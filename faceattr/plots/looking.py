@@ -176,7 +176,7 @@ def plot_effects(
                 j, i, f"{values[i, j]:+.2f}", ha="center", va="center", fontsize=8.5,
                 color="white" if strong else theme.INK, fontweight="bold" if own else "normal",
             )  # fmt: skip
-    names = [pretty(name).replace(" ", "\n", 1) for name in effects.columns]
+    names = [pretty(name).replace(" ", "\n") for name in effects.columns]
     axes.set_xticks(range(columns), names, fontsize=8)
     axes.set_yticks(range(rows), [pretty(name) for name in effects.index], fontsize=8.5)
     axes.set_xlabel("score of")

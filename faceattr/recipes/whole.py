@@ -24,8 +24,13 @@ from faceattr.training import fit
 from faceattr.training.history import History
 from faceattr.training.validation import quick_metrics
 
-#: Flips and shifts of up to 4 pixels: what the reference numbers were measured with.
-AUGMENT = FaceAugment(flip=0.5, shift=4)
+#: Kinds of augmentation by name. ``light`` flips and shifts; ``full`` also scales, turns and
+#: colours a little, for networks that see few people and begin to know them by heart.
+AUGMENTS: dict[str, FaceAugment | None] = {
+    "none": None,
+    "light": FaceAugment(flip=0.5, shift=4),
+    "full": FaceAugment(flip=0.5, shift=4, scale=(0.9, 1.1), rotate=8, colour=0.2),
+}
 
 
 def train_whole(
@@ -38,7 +43,7 @@ def train_whole(
     lr: float = 3e-3,
     schedule: str = "one-cycle",
     average: str | None = "ema",
-    augment: Augment | None = AUGMENT,
+    augment: Augment | str | None = "light",
     objective: Objective = attribute_loss,
     pretrained: str | None = None,
     seed: int = 0,
@@ -50,13 +55,14 @@ def train_whole(
     """Train a whole-image network, or fit the majority label.
 
     The defaults are AdamW with its weight decay of 0.01, a one-cycle rate that peaks at 3e-3,
-    flips and shifts, and an exponential moving average of the weights.
+    ``light`` augmentation, and an exponential moving average of the weights.
 
     Args:
         data: faces to train on.
         method: ``"snet3"``, ``"resnet18"`` or ``"majority"``.
         valid: faces to report on after every epoch.
-        epochs, batch_size, lr, schedule, average, augment: see :func:`faceattr.training.fit`.
+        epochs, batch_size, lr, schedule, average: see :func:`faceattr.training.fit`.
+        augment: random changes of the training faces, or a name in :data:`AUGMENTS`.
         objective: what is minimised.
         pretrained: weights of the trunk to start from, see :class:`faceattr.models.WholeImage`.
         seed: of the initial weights, the order of faces and the augmentation.
@@ -70,7 +76,7 @@ def train_whole(
         The trained model in evaluation mode, and its History.
 
     Raises:
-        UnknownNameError: no such method.
+        UnknownNameError: no such method, or no such augmentation.
         DataError: the data have no labels, or the weights to start from cannot be had.
         TrainingError: as :func:`faceattr.training.fit`.
     """
@@ -81,6 +87,10 @@ def train_whole(
         return _fit_majority(data, valid=valid, seed=seed, checkpoint=checkpoint, record=record)
     if method not in ("snet3", "resnet18"):
         raise UnknownNameError(f"unknown method {method!r}: choose snet3, resnet18 or majority")
+    if isinstance(augment, str):
+        if augment not in AUGMENTS:
+            raise UnknownNameError(f"unknown augmentation {augment!r}: use {', '.join(AUGMENTS)}")
+        augment = AUGMENTS[augment]
     with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on as if untouched
         torch.default_generator.manual_seed(seed)
         model = WholeImage(method, num_attributes=len(data.names), pretrained=pretrained)

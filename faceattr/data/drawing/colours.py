@@ -46,13 +46,13 @@ def skin(t):
     """Skin colour: the person's tone on a ramp from light to deep; Pale_Skin moves it to light."""
     tone = t.who["tone"] + 0.03 * t.now["skin_value"]
     if t.a["Pale_Skin"]:
-        tone = 0.30 * tone - 0.10 + 0.04 * t.now["pale"]
+        tone = 0.50 * tone - 0.14 + 0.05 * t.now["pale"]
     place = min(max(tone, 0.0), 1.0) * (len(_SKIN) - 1)
     step = min(int(place), len(_SKIN) - 2)
     red, green, blue = mix(_SKIN[step], _SKIN[step + 1], place - step)
     warmth = 4 * t.who["warmth"]
     colour = (min(255, int(red + warmth)), green, max(0, min(255, int(blue - warmth))))
-    return mix(colour, (248, 240, 236), 0.42) if t.a["Pale_Skin"] else colour
+    return mix(colour, (248, 240, 236), 0.36) if t.a["Pale_Skin"] else colour
 
 
 def hair(t):

@@ -92,13 +92,15 @@ def _hairline(t) -> np.ndarray:
 def _strands(t) -> np.ndarray:
     """Strands on the crown that run from the parting to the sides."""
     spread = _SPREAD + 0.05 * t.texture[:7]
-    root = path(_X + 7 * t.part + 3 * np.sin(spread), 27.0 - 2 * t.receding)
+    root = path(_X + 7 * t.part + 3 * np.sin(spread), 26.0 - 4 * max(t.receding, 0.0))
     reach = 0.62 * t.hair_volume
     tip = path(
         _X + (t.temple + reach - 1) * np.sin(spread),
         _Y - 1 - (t.height + reach - 2.5) * np.cos(spread),
     )
-    bend = 0.5 * (root + tip) - path(0.0, 2.5 + 2 * np.abs(np.sin(spread)))
+    bend = 0.5 * (root + tip) - path(
+        0.0, 2.5 + 2 * np.abs(np.sin(spread)) + 3 * max(t.receding, 0.0)
+    )
     return bundle(root, bend, tip)  # (7, 3, 2)
 
 
