@@ -1,9 +1,8 @@
 """Run every benchmark, keep its rows, and fill in the README's table.
 
 Each ``tests/benchmarks/bench_*.py`` measures its sides in one run and prints JSON objects, one a
-line: ``{"name": ..., "target": ..., "ratio": ...}`` (or ``"value"`` with ``"unit"``; a row may say
-``"promised"`` for its target, and ``"benchmark"``, ``"network"``, ``"against"`` for its name). It
-exits non-zero below its target. Rows go to ``book/results/benchmarks.json`` with the machine.
+line: ``{"name": ..., "target": ..., "ratio": ...}``, or ``"value"`` with ``"unit"``, and ``"better":
+"lower"`` where the target is a ceiling. It exits non-zero when it misses its target. Rows go to ``book/results/benchmarks.json`` with the machine.
 """
 
 from __future__ import annotations
@@ -33,21 +32,8 @@ def rows_of(output: str) -> list[dict]:
             except json.JSONDecodeError:
                 continue
             if "ratio" in row or "value" in row:
-                rows.append({**row, "name": name_of(row), "target": target_of(row)})
+                rows.append(row)
     return rows
-
-
-def name_of(row: dict) -> str:
-    """What a row measured, in words."""
-    if "name" in row:
-        return row["name"]
-    subject = ", ".join(row[key] for key in ("benchmark", "network") if key in row)
-    return f"{subject}, against {row['against']}" if "against" in row else subject
-
-
-def target_of(row: dict):
-    """The number that a row promised, None where it only reports."""
-    return row.get("target", row.get("promised"))
 
 
 def machine() -> dict:

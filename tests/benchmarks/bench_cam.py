@@ -92,13 +92,12 @@ def bench(trunk: str, size: int, batch: int, rounds: int, device: torch.device) 
         fast, slow = (min(column) for column in zip(*times, strict=True))
         rows.append(
             {
-                "benchmark": "cam",
-                "network": f"{trunk}, {size} pixels, batch {batch}, {count} attributes",
-                "against": name,
+                "name": f"{count} heat maps of {trunk}, speed against {name}",
+                "work": f"{size} pixels, batch {batch}",
                 "ours_s": round(fast, 4),
                 "theirs_s": round(slow, 3),
                 "ratio": round(slow / fast, 1),
-                "promised": PROMISED,
+                "target": PROMISED,
                 "difference": difference,
                 "device": str(device),
                 "threads": torch.get_num_threads(),
