@@ -1,8 +1,9 @@
 """Run every benchmark, keep its rows, and fill in the README's table.
 
 Each ``tests/benchmarks/bench_*.py`` measures its sides in one run and prints JSON objects, one a
-line: ``{"name": ..., "target": ..., "ratio": ...}``, or ``"value"`` with ``"unit"``, and ``"better":
-"lower"`` where the target is a ceiling. It exits non-zero when it misses its target. Rows go to ``book/results/benchmarks.json`` with the machine.
+line: ``{"name": ..., "target": ..., "ratio": ...}``, or ``"value"`` with ``"unit"``, and
+``"better": "lower"`` where the target is a ceiling. It exits non-zero when it misses its target.
+Rows go to ``book/results/benchmarks.json`` with the machine.
 """
 
 from __future__ import annotations

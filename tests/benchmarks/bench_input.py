@@ -119,7 +119,7 @@ def measure(root: Path, cache: Path, limit: int | None, rounds: int) -> dict:
     times = [epoch_of_torchvision(theirs) + epoch_of_ours(ours, n) for n in range(rounds)]
     slow, slow_cpu, fast, fast_cpu = map(min, zip(*times, strict=True))
     return {
-        "name": "a CelebA epoch after the first, speed against torchvision and a DataLoader of 2 workers",
+        "name": "a CelebA epoch after the first, speed against torchvision's DataLoader",
         "ratio": round(slow / fast, 2),
         "target": TARGET,
         "processor_time_ratio": round(slow_cpu / fast_cpu, 2),
