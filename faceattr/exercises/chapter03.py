@@ -207,6 +207,6 @@ def check_corner(answer: Callable) -> Verdict:
             return same
     return yes(
         "With cells of 16 pixels that is 7.5 along x and as much along y: PaW's crop of 64 pixels "
-        "would sit an eighth of its side too far to the left and top. With bilinear upsampling "
-        "the highest pixels are next to the middle."
+        "would sit about an eighth of its side too far to the left and top. With bilinear "
+        "upsampling the highest pixels are next to the middle."
     )
