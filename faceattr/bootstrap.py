@@ -168,7 +168,13 @@ def resampled(
 
     Returns:
         For each of ``several``: metric name to ``(R, M)``.
+
+    Raises:
+        DataError: a negative number of resamples, or a negative seed.
     """
+    for name, value in (("bootstrap", resamples), ("seed", seed)):
+        if value < 0:
+            raise DataError(f"{name}={value}: give a whole number of at least 0")
     first = several[0]
     groups = first.groups if by == "identity" else None
     generator = np.random.default_rng([seed, 1])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,7 +19,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from faceattr.device import resolve
-from faceattr.errors import CheckpointError, TrainingError, UnknownNameError
+from faceattr.errors import CheckpointError, FaceattrError
+from faceattr.files import write_atomically
 from faceattr.models.base import FaceModel
 
 #: Version of the header. A reader takes its own version and older ones.
@@ -34,40 +34,6 @@ SHIPPED = Path(__file__).parent / "models" / "shipped"
 def shipped() -> list[str]:
     """Names of the checkpoints that come with the package."""
     return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
-
-
-def write_atomically(path: str | os.PathLike, content: bytes) -> Path:
-    """Write a file whole or not at all: a temporary file beside it, then one rename.
-
-    Raises:
-        TrainingError: the disk is full or the folder cannot be written; a file that was there
-            before is untouched.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise TrainingError(
-            f"cannot write {path} ({error.strerror or error}): it needs "
-            f"{len(content) / 1e6:.1f} MB{_space(path.parent)}. Make room or choose another "
-            "folder, then resume; what was written before is intact"
-        ) from error
-    finally:
-        if temporary.is_file():  # only when something went wrong, Ctrl-C included
-            temporary.unlink()
-    return path
-
-
-def _space(folder: Path) -> str:
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return f" and {shutil.disk_usage(folder).free / 1e6:.1f} MB are free"
 
 
 def model_config(model: FaceModel) -> dict:
@@ -179,7 +145,7 @@ def read_checkpoint(path_or_name: str | os.PathLike) -> tuple[dict[str, Tensor],
         ) from error
     try:
         header = json.loads(metadata["faceattr"])
-        version, _ = header["format_version"], (header["model"], header["arguments"])
+        version, _ = int(header["format_version"]), (header["model"], header["arguments"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{path} holds no faceattr metadata: it was not written by faceattr's "
@@ -190,7 +156,40 @@ def read_checkpoint(path_or_name: str | os.PathLike) -> tuple[dict[str, Tensor],
             f"{path} has format {version}, this faceattr reads up to {FORMAT}: it was made by a "
             "newer faceattr: pip install -U faceattr"
         )
+    _check_header(path, header)
     return tensors, header
+
+
+def _check_header(path: Path, header: Mapping) -> None:
+    """See that size and names, where the header has them, can be used."""
+    size, names = header.setdefault("size", None), header.setdefault("attributes", None)
+    good = {
+        "size": size is None
+        or (isinstance(size, list) and [type(s) for s in size] == [int] * 2 and min(size) > 0),
+        "attributes": names is None
+        or (isinstance(names, list) and all(isinstance(name, str) for name in names)),
+    }
+    for name, fine in good.items():
+        if not fine:
+            raise CheckpointError(
+                f"the header of {path} is damaged ({name}: {str(header[name])[:60]}): copy or "
+                "download it again, or take another checkpoint"
+            )
+
+
+def input_of(path_or_name: str | os.PathLike, header: Mapping) -> tuple[tuple, tuple]:
+    """Picture size and attribute names of a checkpoint, for uses that cannot do without.
+
+    Raises:
+        CheckpointError: it was saved without them.
+    """
+    for name in ("size", "attributes"):
+        if header.get(name) is None:
+            raise CheckpointError(
+                f"{path_or_name} does not say the {name} that it was trained with: save it again "
+                f"with save_checkpoint(..., {name}=...)"
+            )
+    return tuple(header["size"]), tuple(header["attributes"])
 
 
 def load_checkpoint(
@@ -229,12 +228,18 @@ def load_checkpoint(
             from faceattr.models import build  # here, so that saving needs no model zoo
 
             model = build({"model": name, "arguments": header["arguments"]})
-    except (UnknownNameError, TypeError) as error:
+    except (FaceattrError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"{path} holds a {name} that this faceattr cannot build ({error}): update faceattr, "
             "or pass expect=YourModel for a class of your own"
         ) from error
     load_weights(model, tensors, path)
+    named, scored = header["attributes"], model.config.get("num_attributes")
+    if named is not None and scored not in (None, len(named)):
+        raise CheckpointError(
+            f"{path} names {len(named)} attributes and its {name} scores {scored}: the header is "
+            "damaged; take another checkpoint, or save it again"
+        )
     return model.to(resolve(device)).eval(), header
 
 

@@ -21,7 +21,7 @@ def resolve(device: str | torch.device = "auto") -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         found = torch.device(device)
-        torch.empty(1, device=found)
+        torch.zeros(1, device=found).item()  # meta, which computes nothing, fails here
     except (RuntimeError, AssertionError) as error:
         raise UnknownNameError(
             f"device {device!r} is not usable here ({error}): try cpu"

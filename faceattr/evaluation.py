@@ -48,8 +48,10 @@ def predict_logits(
         ``(N, M)`` float32 on the CPU.
 
     Raises:
-        DataError: the model cannot take these images.
+        DataError: the model cannot take these images, or ``batch_size`` is below 1.
     """
+    if batch_size < 1:
+        raise DataError(f"batch_size={batch_size}: give a whole number of at least 1")
     if isinstance(data, Faces):
         data = FaceDataset(data)
     device, home, was_training = resolve(device), model.mean.device, model.training

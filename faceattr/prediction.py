@@ -16,11 +16,11 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from faceattr.attributes import ATTRIBUTES
-from faceattr.checkpoint import load_checkpoint
+from faceattr.checkpoint import input_of, load_checkpoint
 from faceattr.data.align import WILD_MARGIN, align, crop_box
 from faceattr.data.detect import Detections, find_faces, read_image
 from faceattr.device import resolve
-from faceattr.errors import DataError
+from faceattr.errors import CheckpointError, DataError
 from faceattr.localization import heatmaps
 from faceattr.models.base import FaceModel
 
@@ -86,13 +86,9 @@ class Predictor:
     def load(cls, checkpoint: str | Path, *, device: str | torch.device = "auto") -> Predictor:
         """Build one from a checkpoint file, folder or shipped name such as ``snet3-celeba``."""
         model, metadata = load_checkpoint(checkpoint)
-        return cls(
-            model,
-            size=metadata["size"],
-            framing=metadata.get("framing") or "whole",
-            names=metadata["attributes"],
-            device=device,
-        )
+        size, names = input_of(checkpoint, metadata)
+        framing = metadata.get("framing") or "whole"
+        return cls(model, size=size, framing=framing, names=names, device=device)
 
     def __call__(
         self, photo: str | Path | Image.Image, *, find: bool = True
@@ -107,6 +103,7 @@ class Predictor:
         Raises:
             ImageError: the file cannot be read.
             DataError: no face was found.
+            CheckpointError: the network's answer is not finite.
             MissingDependencyError: the face detector is not installed.
         """
         file = str(photo) if isinstance(photo, str | Path) else None
@@ -123,6 +120,11 @@ class Predictor:
             crops, boxes, scores = self._cut(image, found)
         with torch.no_grad():
             probabilities = self.model(crops.to(self.device)).logits.sigmoid().cpu()  # (K, M)
+        if not probabilities.isfinite().all():
+            raise CheckpointError(
+                f"the {type(self.model).__name__} answers NaN for {file or 'the image'}: its "
+                "weights are not finite; take another checkpoint, or train again at a lower rate"
+            )
         return [
             FacePrediction(file, box, float(score), p, crop, self.names)
             for box, score, p, crop in zip(boxes, scores, probabilities, crops, strict=True)

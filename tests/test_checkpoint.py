@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import struct
 
@@ -16,6 +17,7 @@ from faceattr.checkpoint import load_checkpoint, read_checkpoint, save_checkpoin
 from faceattr.errors import CheckpointError, TrainingError
 from faceattr.models import MODELS
 from faceattr.models.base import FaceModel, Outputs
+from faceattr.prediction import Predictor
 from faceattr.record import commit, host, run_record, shorten
 
 
@@ -185,6 +187,33 @@ def test_header_without_a_length(tmp_path):
         load_checkpoint(path)
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"format_version": None}, "no faceattr metadata"),
+        ({"size": [96, "80"]}, "damaged .size"),
+        ({"size": [0, 80]}, "damaged .size"),
+        ({"attributes": [1, 2]}, "damaged .attributes"),
+        ({"attributes": ["Smiling"]}, "names 1 attributes and its Majority scores 3"),
+        ({"arguments": {"num_attributes": -1}}, "cannot build"),
+    ],
+)
+def test_damaged_header(tmp_path, change, says):
+    path = save_checkpoint(tmp_path / "x.safetensors", MODELS["Majority"](3), size=(8, 8))
+    with safetensors.safe_open(path, "pt") as file:
+        header = json.loads(file.metadata()["faceattr"]) | change
+    tensors = safetensors.torch.load_file(path)
+    safetensors.torch.save_file(tensors, path, {"faceattr": json.dumps(header)})
+    with pytest.raises(CheckpointError, match=says):
+        load_checkpoint(path)
+
+
+def test_a_checkpoint_of_no_size_cannot_cut_photos(tmp_path):
+    path = save_checkpoint(tmp_path / "x.safetensors", MODELS["Majority"](3))
+    with pytest.raises(CheckpointError, match="does not say the size"):
+        Predictor.load(path)
+
+
 def test_model_that_cannot_be_described(tmp_path):
     model = Small()
     model.config["width"] = object()
@@ -206,6 +235,16 @@ def test_a_write_that_breaks_off_leaves_the_old_file(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_only_a_file_is_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name, kind in (("pipe", "device or pipe"), (".", "folder")):
+        with pytest.raises(TrainingError, match=f"it is a {kind}"):
+            write_atomically(tmp_path / name, b"")
+    assert not (tmp_path / "pipe").is_file()
+    with pytest.raises(TrainingError, match="cannot write .*name too long"):
+        write_atomically(tmp_path / ("x" * 300), b"")
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):

@@ -7,7 +7,9 @@ import torch
 from PIL import Image
 
 from faceattr.attributes import ATTRIBUTES
+from faceattr.checkpoint import save_checkpoint
 from faceattr.cli import main
+from faceattr.models import Majority
 
 SMALL = ["--data", "synth", "--size", "32", "--device", "cpu"]
 
@@ -40,6 +42,17 @@ def test_evaluate_takes_size_from_the_checkpoint(run_folder, tmp_path, capsys):
     assert main([*arguments, "--out", str(out), "--device", "cpu"]) == 0
     assert "Smiling" in capsys.readouterr().out
     assert out.exists()
+
+
+def test_evaluate_with_mirror_images_is_recorded(run_folder, capsys):
+    arguments = ["evaluate", str(run_folder), *SMALL, "--faces", "40", "--bootstrap", "20"]
+    precision = {}
+    for more in ([], ["--flip"]):
+        assert main([*arguments, "--json", *more]) == 0
+        report = json.loads(capsys.readouterr().out)
+        assert report["record"]["flip"] is bool(more)
+        precision[bool(more)] = report["mean"]["average_precision"]
+    assert precision[True] != precision[False]
 
 
 def test_resume_of_a_finished_run_changes_nothing(run_folder):
@@ -106,17 +119,45 @@ def test_export_matches_the_network(run_folder, tmp_path, capsys):
         (["predict", "photo.jpg", "--heatmap", "Smiling"], "--out"),
         (["predict", "snet3-celeba"], "IMAGE"),
         (["predict", "photo.jpg", "--heatmap", "Smilling", "--out", "x.png"], "Smiling"),
+        (["predict", "photo.jpg", "--heatmap", "Smiling", "--out", "x"], ".png"),
+        (["predict", "weights.pt", "photo.jpg"], "weights.pt"),
+        (["predict", "snet3-celeba", "."], "is a folder"),
         (["train", "snet3", "--faces", "20", "--size", "32", "--device", "warp"], "warp"),
+        (["predict", "photo.jpg", "--device", "meta"], "meta"),
+        (["data", "sample", "--faces", "20", "--count", "0"], "--count 0"),
+        (["data", "sample", "--faces", "20", "--out", "x.xyz"], "x.xyz"),
+        (["data", "sample", "--faces", "9", "--size", "32", "--out", "folder.png"], "folder.png"),
+        (["data", "info", "--data", "celeba", "--root", ".", "--faces", "9"], "--limit"),
+        (["evaluate", "snet3-celeba", "--predictions"], "--out"),
+        (["evaluate", "snet3-celeba", *SMALL, "--faces", "9", "--batch-size", "0"], "batch_size=0"),
+        (["evaluate", "snet3-celeba", *SMALL, "--faces", "9", "--bootstrap", "-1"], "bootstrap=-1"),
     ],
 )
 def test_one_clear_error(arguments, says, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FACEATTR_CELEBA", raising=False)
+    (tmp_path / "folder.png").mkdir()
     assert main(arguments) == 1
     error = capsys.readouterr().err
     assert says in error
     assert error.count("faceattr: error:") == 1
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**63), "x"])
+def test_seeds_that_no_generator_takes(seed, capsys):
+    for verb in (["train", "snet3"], ["evaluate", "snet3-celeba"], ["data", "sample"]):
+        with pytest.raises(SystemExit):
+            main([*verb, "--seed", seed])
+        assert "no seed" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_other_attributes_is_not_evaluated(tmp_path, capsys):
+    names = ATTRIBUTES[::-1]
+    save_checkpoint(tmp_path / "x.safetensors", Majority(40), attributes=names, size=(32, 32))
+    arguments = ["evaluate", str(tmp_path / "x.safetensors"), *SMALL, "--faces", "9"]
+    assert main(arguments) == 1
+    assert f"first {names[0]}" in capsys.readouterr().err
 
 
 def test_celeba_without_a_root(capsys, monkeypatch):

@@ -4,7 +4,8 @@ import pytest
 import torch
 from PIL import Image
 
-from faceattr.errors import DataError
+from faceattr.errors import CheckpointError, DataError
+from faceattr.models import WholeImage
 from faceattr.prediction import Predictor
 
 data = pytest.importorskip("skimage.data", reason="scikit-image is not installed")
@@ -44,6 +45,18 @@ def test_two_faces_the_largest_first(predictor, astronaut):
     faces = predictor(wide)
     assert len(faces) == 2
     assert faces[0].box[0] > faces[1].box[0]
+
+
+def test_an_answer_that_is_not_finite(astronaut):
+    model = WholeImage.small()
+    model.head.bias.data.fill_(float("nan"))
+    with pytest.raises(CheckpointError, match="answers NaN"):
+        Predictor(model, size=(32, 32))(astronaut)
+
+
+def test_a_picture_without_pixels(predictor):
+    with pytest.raises(DataError, match="0 x 5"):
+        predictor(Image.new("RGB", (0, 5)), find=False)
 
 
 def test_no_face(predictor):

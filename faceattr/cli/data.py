@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 from pathlib import Path
 
 import torch
 
 from faceattr.attributes import pretty
-from faceattr.cli.options import add_data, open_data
+from faceattr.checkpoint import write_atomically
+from faceattr.cli.options import add_data, open_data, picture_format, whole_number
 from faceattr.data.faces import FaceDataset
+from faceattr.errors import DataError
+
+#: Endings of a sheet of faces.
+SHEETS = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +25,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_data(parser, split="all")
     parser.add_argument("--json", action="store_true", help="info: print one JSON object")
     parser.add_argument("--count", type=int, default=16, help="sample: how many faces")
-    parser.add_argument("--seed", type=int, default=0, help="sample: which faces")
+    parser.add_argument("--seed", type=whole_number, default=0, help="sample: which faces")
     parser.add_argument(
         "--out", type=Path, default=Path("faces.png"), help="sample: the picture to write"
     )
@@ -44,6 +50,10 @@ def describe(data: FaceDataset) -> dict:
 
 def run(options: argparse.Namespace) -> None:
     """Open the data (which caches it) and report, or draw a sheet of faces."""
+    if options.what == "sample":  # what cannot be written fails before any data is read
+        picture_format(options.out, SHEETS)
+        if options.count < 1:
+            raise DataError(f"--count {options.count}: show at least one face")
     data = open_data(options)
     facts = describe(data)
     if hasattr(data, "info"):
@@ -66,9 +76,12 @@ def run(options: argparse.Namespace) -> None:
 
 def sample(data: FaceDataset, count: int, seed: int, path: Path) -> None:
     """Write a contact sheet of ``count`` faces drawn at random."""
-    from torchvision.utils import make_grid, save_image
+    from torchvision.transforms.v2.functional import to_pil_image
+    from torchvision.utils import make_grid
 
     rows = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))[:count]
     images = data.gather(rows).images
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_image(make_grid(images, nrow=max(1, round(count**0.5)), padding=2, pad_value=1.0), path)
+    sheet = make_grid(images, nrow=max(1, round(len(images) ** 0.5)), padding=2, pad_value=1.0)
+    memory = io.BytesIO()
+    to_pil_image(sheet).save(memory, picture_format(path, SHEETS))
+    write_atomically(path, memory.getvalue())

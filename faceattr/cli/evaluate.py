@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 
 from faceattr.checkpoint import load_checkpoint, write_atomically
-from faceattr.cli.options import add_data, add_device, open_data
+from faceattr.cli.options import add_data, add_device, open_data, whole_number
 from faceattr.data.faces import FaceDataset
+from faceattr.errors import DataError
 from faceattr.evaluation import evaluate
 from faceattr.report import Report
 
@@ -30,13 +31,21 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bootstrap", type=int, default=1000, metavar="N", help="resamples behind the intervals"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the resamples")
+    parser.add_argument("--seed", type=whole_number, default=0, help="of the resamples")
+    parser.add_argument(
+        "--flip", action="store_true", help="average each face with its mirror image"
+    )
     add_data(parser, split="test")
     add_device(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Load, evaluate, compare where asked, print."""
+    if options.predictions and (options.out is None or options.against is not None):
+        raise DataError(
+            "--predictions belongs to --out FILE without --against: it keeps the scores of one "
+            "checkpoint in that file"
+        )
     data, report = _evaluate(options, options.checkpoint, None)
     if options.against is None:
         if options.out:
@@ -61,13 +70,21 @@ def _evaluate(
     if data is None:
         view = "wild" if header.get("framing") == "wild" else "aligned"
         data = open_data(options, size=header.get("size"), view=view)
+    names = header["attributes"]
+    if names is not None and tuple(names) != tuple(data.names):
+        differs = next((n for n, m in zip(names, data.names, strict=False) if n != m), names[-1])
+        raise DataError(
+            f"{checkpoint} answers other attributes than {data.source} has, or in another order "
+            f"(first {differs}): take data with its attributes, or another checkpoint"
+        )
     report = evaluate(
         model,
         data,
         device=options.device,
-        batch_size=options.batch_size or 256,
+        batch_size=256 if options.batch_size is None else options.batch_size,
         bootstrap=options.bootstrap,
         seed=options.seed,
+        flip=options.flip,
         record={"training": header.get("record")},
     )
     return data, report

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from faceattr.checkpoint import load_checkpoint
+from faceattr.checkpoint import input_of, load_checkpoint
 from faceattr.export import TOLERANCE, export_onnx
 
 
@@ -18,12 +18,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Load, export, check, say so."""
     model, metadata = load_checkpoint(options.checkpoint)
-    gap = export_onnx(
-        model,
-        options.onnx,
-        size=tuple(metadata["size"]),
-        names=tuple(metadata["attributes"]),
-    )
+    size, names = input_of(options.checkpoint, metadata)
+    gap = export_onnx(model, options.onnx, size=size, names=names)
     print(
         f"{options.onnx} written: {options.onnx.stat().st_size / 1e6:.2f} MB, "
         f"largest difference {gap:.1e} (limit {TOLERANCE:.0e})"

@@ -38,6 +38,29 @@ def picture_size(text: str) -> tuple[int, int]:
     return height, width
 
 
+def whole_number(text: str) -> int:
+    """Read a seed: a whole number from 0 to 2**63 - 1."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number < 2**63:
+        raise argparse.ArgumentTypeError(f"{text!r} is no seed: give a whole number of at least 0")
+    return number
+
+
+def picture_format(path: Path, endings: tuple[str, ...]) -> str:
+    """The format that a file's ending asks for, such as ``png``.
+
+    Raises:
+        DataError: another ending, or none.
+    """
+    ending = path.suffix.lower()
+    if ending not in endings:
+        raise DataError(f"--out {path}: end the name of the picture in {', '.join(endings)}")
+    return "jpeg" if ending == ".jpg" else ending[1:]
+
+
 def add_data(parser: argparse.ArgumentParser, *, split: str) -> None:
     """Declare the options that choose a data set."""
     group = parser.add_argument_group("data")
@@ -54,7 +77,11 @@ def add_data(parser: argparse.ArgumentParser, *, split: str) -> None:
         "--partition", choices=PARTITIONS, default="official", help="who belongs to which split"
     )
     group.add_argument(
-        "--partition-seed", type=int, default=0, metavar="N", help="of the identity partition"
+        "--partition-seed",
+        type=whole_number,
+        default=0,
+        metavar="N",
+        help="of the identity partition",
     )
     group.add_argument(
         "--size", type=picture_size, metavar="HxW", help="picture height and width in pixels"
@@ -85,6 +112,8 @@ def open_data(
     split = split or options.split
     view = options.view or view or "aligned"
     size = options.size or size or DEFAULT_SIZE[options.data, view]
+    if options.faces is not None and options.data != "synth":
+        raise DataError(f"--faces {options.faces} is for drawn faces: use --limit N instead")
     if options.data == "synth":
         from faceattr.data.synthetic import SynthFaces
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from pathlib import Path
 
 from faceattr.attributes import pretty
+from faceattr.checkpoint import write_atomically
+from faceattr.cli.options import picture_format
 from faceattr.errors import DataError, FaceattrError
 from faceattr.prediction import FacePrediction, Predictor
+
+#: Endings of weights: a file of another library is then named as what it is not.
+WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".onnx")
+#: Endings of a picture of heat maps.
+MAPS = (".png", ".jpg", ".jpeg", ".webp", ".pdf", ".svg")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -33,14 +41,14 @@ def add(parser: argparse.ArgumentParser) -> None:
 def split_inputs(inputs: list[str]) -> tuple[str, list[str]]:
     """Tell the checkpoint from the photos.
 
-    The first word is a checkpoint when it is a folder, ends in ``.safetensors``, is a shipped
+    The first word is a checkpoint when it is a folder, ends in one of :data:`WEIGHTS`, is a shipped
     name, or has no file ending and photos follow it; otherwise ``snet3-celeba`` is meant.
     """
     from faceattr.checkpoint import shipped
 
     first, rest = inputs[0], inputs[1:]
     path = Path(first)
-    named = path.is_dir() or path.suffix == ".safetensors" or first in shipped()
+    named = path.is_dir() or path.suffix.lower() in WEIGHTS or first in shipped()
     if named or (rest and not path.suffix and not path.exists()):
         if not rest:
             raise DataError(f"{first} is a checkpoint and no photo follows it: add IMAGE...")
@@ -63,6 +71,8 @@ def run(options: argparse.Namespace) -> int:
     """Score every photo; one that fails is named at the end and does not stop the others."""
     if bool(options.heatmap) != bool(options.out):
         raise DataError("--heatmap ATTRIBUTE and --out FILE go together: give both or neither")
+    if options.out:
+        picture_format(options.out, MAPS)  # a wrong ending fails before any work
     checkpoint, photos = split_inputs(options.inputs)
     predictor = Predictor.load(checkpoint, device=options.device)
     column = _column(options.heatmap, predictor.names) if options.heatmap else None
@@ -106,5 +116,6 @@ def draw(predictor: Predictor, faces: list[FacePrediction], column: int, path: P
     images = torch.stack([face.crop for face in faces])
     maps = torch.stack([predictor.heatmap(face, column) for face in faces])[:, None]
     figure = plot_heatmaps(images, maps, names=(predictor.names[column],))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    memory = io.BytesIO()
+    figure.savefig(memory, dpi=150, format=picture_format(path, MAPS))
+    write_atomically(path, memory.getvalue())

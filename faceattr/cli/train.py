@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from faceattr.cli.options import add_data, add_device, open_data
+from faceattr.cli.options import add_data, add_device, open_data, whole_number
 from faceattr.errors import DataError
 from faceattr.recipes import METHODS, recipe
 from faceattr.recipes.whole import AUGMENTS
@@ -17,7 +17,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, help="folder of the checkpoints (runs/METHOD-DATA-seedN)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation")
+    parser.add_argument(
+        "--seed", type=whole_number, default=0, help="of weights, order and augmentation"
+    )
     parser.add_argument("--epochs", type=int, help="passes over the data (the method's default)")
     parser.add_argument(
         "--augment", choices=tuple(AUGMENTS), help="kind of random changes (the method's default)"

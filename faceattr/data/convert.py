@@ -37,6 +37,8 @@ def read_image(image: PictureLike) -> Image.Image:
         except OSError as error:
             name = getattr(image, "filename", "") or "a Pillow image"
             raise ImageError(f"{name} cannot be read ({error}): copy it again") from error
+        if 0 in image.size:
+            raise ImageError(f"a picture of {image.width} x {image.height} pixels shows nothing")
         if image.mode.startswith("I") or image.mode == "F":
             grey = np.asarray(image, dtype=np.float64)
             return read_image((grey / (257 if grey.max(initial=0) > 255 else 1)).astype(np.uint8))

@@ -86,6 +86,9 @@ def read_rgb(source: str | Path | bytes, name: str | None = None) -> Image.Image
                 grey = np.asarray(upright, dtype=np.float64)
                 upright = Image.fromarray((grey / (257 if grey.max() > 255 else 1)).astype("uint8"))
             return upright if upright.mode == "RGB" else upright.convert("RGB")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        fault = "a folder" if isinstance(error, IsADirectoryError) else "not there"
+        raise UnreadableImageError(f"{name} is {fault}: give the name of a picture file") from error
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise UnreadableImageError(
             f"{name} cannot be read as a picture ({error}): copy it again from the original"

@@ -22,6 +22,7 @@ from faceattr.recipes.base import Recipe
 from faceattr.record import run_record
 from faceattr.training import fit
 from faceattr.training.history import History
+from faceattr.training.preflight import check_seed
 from faceattr.training.validation import quick_metrics
 
 #: Kinds of augmentation by name. ``light`` flips and shifts; ``full`` also scales, turns and
@@ -82,6 +83,7 @@ def train_whole(
     """
     if data.attributes is None:
         raise DataError(f"{data.source} has no attribute labels to learn from: use labelled faces")
+    check_seed(seed)
     record = {"method": method, **(record or {})}
     if method == "majority":
         return _fit_majority(data, valid=valid, seed=seed, checkpoint=checkpoint, record=record)

@@ -20,7 +20,7 @@ from faceattr.training.callbacks import Callback, Run, as_callback
 from faceattr.training.distributed import shared_batchnorm, start
 from faceattr.training.history import History
 from faceattr.training.meter import LossMeter
-from faceattr.training.preflight import check_folder, check_run, check_weights
+from faceattr.training.preflight import check_folder, check_run, check_seed, check_weights
 from faceattr.training.resume import describe, epoch_seed, own_randomness, seed_all
 from faceattr.training.schedules import (
     OptimizerChoice,
@@ -118,6 +118,7 @@ def fit(
     """
     plan = Average.parse(average)
     callbacks = [as_callback(callback) for callback in callbacks]
+    check_seed(seed)
     check_run(model, data, valid, epochs, batch_size, drop_last, clip, monitor)
     check_folder(checkpoint, resume)
     # The number of epochs may grow on resuming only where no step depends on it.

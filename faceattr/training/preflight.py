@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from numbers import Integral
 from pathlib import Path
 
 import torch
@@ -12,6 +13,16 @@ from faceattr.checkpoint import write_atomically
 from faceattr.data.faces import FaceDataset
 from faceattr.errors import TrainingError
 from faceattr.models.base import FaceModel
+
+
+def check_seed(seed: int) -> None:
+    """See that the generators take a seed.
+
+    Raises:
+        TrainingError: negative, too large, or no whole number.
+    """
+    if not isinstance(seed, Integral) or not 0 <= seed < 2**63:
+        raise TrainingError(f"seed={seed!r}: give a whole number from 0 to 2**63 - 1")
 
 
 def check_run(
