@@ -121,10 +121,11 @@ def plot_accuracy(
         raise DataError("there is nothing to draw: the report holds no attribute")
     order = [*(["mean"] if "mean" in first.index else []), *rows.index]
     points = {name: (frame.loc[order], metric) for name, frame in frames.items()}
+    words = "F1" if metric == "f1" else metric.replace("_", " ")
     ticks = first.loc[order, baseline] if baseline else None
-    picture = _intervals(order, points, metric.replace("_", " "), ticks)
+    picture = _intervals(order, points, words, ticks)
     axes = picture.axes[0]
-    axes.set_title(title or f"{metric.replace('_', ' ').capitalize()} on faces of other people")
+    axes.set_title(title or f"{words[0].upper()}{words[1:]} on faces of other people")
     axes.xaxis.set_major_formatter(lambda x, _: f"{100 * x:.0f}%")
     if baseline:
         better = int((rows[metric] > rows[baseline]).sum())
