@@ -30,7 +30,7 @@ each other, and some attributes (Attractive, Young, Chubby) are opinions.
 **Training.** `{command}`, seed {seed}, {seconds:,.0f} seconds on {host}.
 
 **How good.** Every face of the folder was used in training, so this file has no test faces of its
-own. The same recipe on four fifths of the people, tested on others ({seeds}):
+own. The same recipe on four fifths of the people, tested on others ({seeds}{mirror}):
 
 | metric | mean | lowest | highest |
 |---|---|---|---|
@@ -61,6 +61,7 @@ def card(name: str, model, header: dict, reports: list[Report]) -> str:
     order = sorted(balanced, key=balanced.get)
     named = [f"{pretty(a)} {balanced[a]:.0%}" for a in (*order[:-4:-1], *order[:3])]
     record, (height, width) = header["record"], header["size"]
+    flipped = all(report.record.get("flip") for report in reports)
     return CARD.format(
         name=name,
         model=type(model).__name__,
@@ -74,6 +75,7 @@ def card(name: str, model, header: dict, reports: list[Report]) -> str:
         seconds=record["seconds"],
         host=record["host"],
         seeds=f"{len(reports)} seeds" if len(reports) > 1 else "one seed",
+        mirror=", each face averaged with its mirror image" if flipped else "",
         rows="\n".join(map(row, ("accuracy", "balanced_accuracy", "f1", "average_precision"))),
         majority=float(reports[0].mean["majority_accuracy"]),
         best=", ".join(named[:3]),
