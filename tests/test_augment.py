@@ -290,3 +290,10 @@ def test_unusable_batches():
         augment.apply(Faces(torch.zeros(3, 3, H, W)), draws)
     with pytest.raises(DataError, match="shift=4"):
         augment.apply(Faces(torch.zeros(2, 3, 4, 4)), draws)
+
+
+def test_a_share_of_no_faces():
+    augment = FaceAugment(flip=0.5, shift=1, scale=(0.9, 1.1), rotate=8, colour=0.2, erase=0.5)
+    faces = FaceDataset(Faces(torch.zeros(3, 3, 8, 8, dtype=torch.uint8)))
+    shares = [len(part) for part in faces.batches(2, augment=augment, part=(1, 2))]
+    assert shares == [1, 0]

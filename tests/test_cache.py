@@ -77,7 +77,7 @@ def test_writing_to_the_images_leaves_the_file_alone(tmp_path):
 
 def test_ctrl_c_and_on_from_there(tmp_path):
     first, second = Loader(stop_at=30), Loader()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="run again to go on"):
         run(tmp_path, first)
     assert not (tmp_path / "k").exists()
     check(run(tmp_path, second), range(50))

@@ -491,3 +491,18 @@ def test_report_errors():
         localization_report(Sighted(), nobody, device="cpu", progress=False)
     with pytest.raises(MapError, match="empty"):
         localization_report(Sighted(), spots().subset([]), device="cpu", progress=False)
+
+
+def test_maps_with_nan_are_refused_and_not_scored_as_cold():
+    maps, truth = torch.rand(2, 3, 4, 4), torch.ones(2, 3, 4, 4, dtype=torch.bool)
+    maps[1, 2, 0, 0] = torch.nan
+    for score in (pointing_game, energy_inside, best_box_iou):
+        with pytest.raises(FaceattrError, match="NaN"):
+            score(maps, truth)
+    with pytest.raises(FaceattrError, match="NaN"):
+        regions_from_heatmaps(maps, (8, 8))
+
+
+def test_centres_of_other_images_are_refused():
+    with pytest.raises(DataError, match="1 images and the centres of 2"):
+        crop_regions(torch.rand(1, 3, 8, 8), torch.full((2, 3, 2), 4.0), 2)

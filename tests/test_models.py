@@ -299,3 +299,8 @@ def test_build_of_what_is_not_there():
 
 def test_small_is_a_preset_of_the_same_model():
     assert WholeImage.small(num_attributes=7).config["num_attributes"] == 7
+
+
+def test_images_of_double_precision_are_refused_in_words():
+    with pytest.raises(DataError, match="images.float"):
+        WholeImage.small()(torch.rand(1, 3, 32, 32, dtype=torch.float64))

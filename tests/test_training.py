@@ -23,6 +23,7 @@ from faceattr.training import fit
 from faceattr.training.averaging import Average
 from faceattr.training.callbacks import Callback, EarlyStopping
 from faceattr.training.history import History
+from faceattr.training.preflight import check_seed
 from faceattr.training.resume import describe, epoch_seed
 from faceattr.training.validation import quick_metrics
 
@@ -614,3 +615,11 @@ def test_compile_gives_the_same_numbers():
     a, b = tiny(), tiny()
     run(a, faces(16)), run(b, faces(16), compile="aot_eager")
     torch.testing.assert_close(a.out.weight, b.out.weight, atol=1e-5, rtol=1e-4)
+
+
+def test_seeds_of_numpy_and_bad_ones():
+    assert check_seed(np.int64(3)) == 3
+    assert type(check_seed(np.int64(3))) is int
+    for seed in (-1, 2**63, 1.5):
+        with pytest.raises(TrainingError, match="seed="):
+            check_seed(seed)

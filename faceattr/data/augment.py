@@ -117,6 +117,8 @@ class FaceAugment:
             )
         if any(len(draw) != len(faces) for draw in draws.values()):
             raise DataError(f"the draws are not for these {len(faces)} faces: draw anew")
+        if not len(faces):  # a process that got nothing of a small last batch
+            return faces
         draws = {name: draw.to(images.device) for name, draw in draws.items()}
         if "scale" in draws:
             faces = _affine(faces, draws["scale"], draws["rotate"])

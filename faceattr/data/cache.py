@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -149,7 +150,7 @@ def _alone(path: Path, what: str):
     try:
         return lock.acquire(timeout=0)
     except Timeout:
-        print(f"another process is decoding these {what}: waiting for it ({path})", flush=True)
+        print(f"another process is decoding these {what}: waiting for it ({path})", file=sys.stderr)
         return lock.acquire()
 
 

@@ -83,6 +83,11 @@ class Filling:
                     self._write(pixels, offset, numbers, start, list(parts.values()))
                     self._note("progress.json", {"done": rows.stop, "bad": bad})
                     bar.update(len(rows))
+        except KeyboardInterrupt as interrupt:
+            interrupt.args = (
+                f"what is decoded is kept in {self.partial}: run again to go on from there",
+            )
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
         self._close_gaps(images, offset, facts, bad)

@@ -77,7 +77,7 @@ def heatmaps(model: nn.Module, images: Tensor) -> Tensor:
                 "ends in global average pooling, such as WholeImage"
             )
         maps = class_activation_maps(outputs.features, weights)
-    return _finite(maps.detach())
+    return finite(maps.detach())
 
 
 def upsample(maps: Tensor, size: tuple[int, int], mode: str = "bilinear") -> Tensor:
@@ -113,7 +113,7 @@ def normalize_maps(maps: Tensor, mode: str = "minmax") -> Tensor:
     Raises:
         MapError: another mode, or maps that hold NaN or infinity.
     """
-    _finite(maps)
+    finite(maps)
     if mode == "minmax":
         low = maps.amin(dim=(-2, -1), keepdim=True)
     elif mode == "relu":
@@ -141,7 +141,8 @@ def map_similarity(maps: Tensor) -> Tensor:
     return (everything - themselves) / (count * (count - 1))  # (B,)
 
 
-def _finite(maps: Tensor) -> Tensor:
+def finite(maps: Tensor) -> Tensor:
+    """Return maps as they are; raise MapError if one holds NaN or infinity."""
     if not torch.isfinite(maps).all():
         raise MapError("a heat map holds NaN or infinity: the network's weights or input do too")
     return maps

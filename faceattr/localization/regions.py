@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from faceattr.errors import DataError
-from faceattr.localization.cam import MapError, normalize_maps
+from faceattr.localization.cam import MapError, finite, normalize_maps
 
 
 def regions_from_heatmaps(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -21,7 +21,11 @@ def regions_from_heatmaps(maps: Tensor, size: tuple[int, int]) -> Tensor:
     Args:
         maps: ``(B, M, h, w)``.
         size: height and width of the image in pixels.
+
+    Raises:
+        MapError: a map holds NaN or infinity.
     """
+    finite(maps)
     (height, width), (rows, columns) = size, maps.shape[-2:]
     best = maps.flatten(2).argmax(dim=-1)  # (B, M)
     y = (best // columns + 0.5) * (height / rows) - 0.5
@@ -65,8 +69,13 @@ def crop_regions(images: Tensor, centres: Tensor, size: int) -> Tensor:
         size: side of the crop in pixels.
 
     Raises:
-        DataError: the image is smaller than the crop.
+        DataError: the image is smaller than the crop, or the centres are of other images.
     """
+    if len(images) != len(centres):
+        raise DataError(
+            f"{len(images)} images and the centres of {len(centres)} cannot be cropped together: "
+            "give the centres of these images"
+        )
     boxes = crop_boxes(centres, size, images.shape[-2:])
     windows = images.unfold(2, size, 1).unfold(3, size, 1)  # (B, 3, H-s+1, W-s+1, s, s), a view
     rows = torch.arange(len(images), device=images.device)[:, None]  # (B, 1)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from faceattr.localization.cam import MapError, normalize_maps, upsample
+from faceattr.localization.cam import MapError, finite, normalize_maps, upsample
 from faceattr.localization.regions import boxes_of, spans_to_boxes
 
 #: Shares of a map's range at which :func:`best_box_iou` cuts it.
@@ -127,6 +127,7 @@ def _on_grid_of(truth: Tensor, maps: Tensor) -> Tensor:
             f"maps of {tuple(maps.shape[:2])} faces and attributes against a truth of "
             f"{tuple(truth.shape[:2])}: they must be of the same faces and attributes"
         )
+    finite(maps)  # a NaN would count as no heat, and score 0
     if maps.shape[-2:] != truth.shape[-2:]:
         maps = upsample(maps, truth.shape[-2:])
     return maps

@@ -66,18 +66,19 @@ class FaceModel(nn.Module):
         """Refuse images that this model cannot take.
 
         Raises:
-            DataError: not ``(B, 3, H, W)``, integers (the stored form) instead of floats in
-                [0, 1], or a side shorter than ``smallest`` pixels.
+            DataError: not ``(B, 3, H, W)``, integers (the stored form) or float64 instead of
+                float32 in [0, 1], or a side shorter than ``smallest`` pixels.
         """
         if images.ndim != 4 or images.shape[1] != 3:
             raise DataError(
                 f"{type(self).__name__} takes images (B, 3, H, W), got {tuple(images.shape)}: "
                 "a single face needs images[None], a grey one images.expand(-1, 3, -1, -1)"
             )
-        if not images.is_floating_point():
+        wide = images.dtype == torch.float64 != self.mean.dtype
+        if wide or not images.is_floating_point():
             raise DataError(
                 f"{type(self).__name__} takes float images in [0, 1], got {images.dtype}: "
-                "use faces.with_float_images()"
+                "use faces.with_float_images(), or images.float()"
             )
         if torch.compiler.is_compiling():  # a size test would pin what an export leaves open
             return

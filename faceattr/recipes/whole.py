@@ -83,7 +83,7 @@ def train_whole(
     """
     if data.attributes is None:
         raise DataError(f"{data.source} has no attribute labels to learn from: use labelled faces")
-    check_seed(seed)
+    seed = check_seed(seed)
     record = {"method": method, **(record or {})}
     if method == "majority":
         return _fit_majority(data, valid=valid, seed=seed, checkpoint=checkpoint, record=record)

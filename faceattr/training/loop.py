@@ -118,7 +118,7 @@ def fit(
     """
     plan = Average.parse(average)
     callbacks = [as_callback(callback) for callback in callbacks]
-    check_seed(seed)
+    seed = check_seed(seed)
     check_run(model, data, valid, epochs, batch_size, drop_last, clip, monitor)
     check_folder(checkpoint, resume)
     # The number of epochs may grow on resuming only where no step depends on it.

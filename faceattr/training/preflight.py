@@ -15,14 +15,15 @@ from faceattr.errors import TrainingError
 from faceattr.models.base import FaceModel
 
 
-def check_seed(seed: int) -> None:
-    """See that the generators take a seed.
+def check_seed(seed: int) -> int:
+    """The seed as a plain int (torch refuses NumPy's), once the generators take it.
 
     Raises:
         TrainingError: negative, too large, or no whole number.
     """
     if not isinstance(seed, Integral) or not 0 <= seed < 2**63:
         raise TrainingError(f"seed={seed!r}: give a whole number from 0 to 2**63 - 1")
+    return int(seed)
 
 
 def check_run(

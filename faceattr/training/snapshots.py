@@ -154,4 +154,4 @@ def how_to_go_on(snapshots: Snapshots | None, run: Run) -> str:
     if snapshots is None:
         return f"{where}; nothing was saved: pass checkpoint=folder to be able to go on"
     kept = _saved(snapshots, run) or f"no epoch is whole in {snapshots.folder} yet"
-    return f"{where}; {kept}: call again with resume=True to go on"
+    return f"{where}; {kept}: call again with resume=True (--resume) to go on"
