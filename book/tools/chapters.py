@@ -135,11 +135,6 @@ def chapter_hash(notebook: dict, root: Path = ROOT) -> str:
     return digest.hexdigest()[:16]
 
 
-def was_executed(path: Path) -> bool:
-    """Whether a chapter holds saved outputs; one that never ran has nothing to compare with."""
-    return "faceattr" in nbformat.read(path, as_version=4)["metadata"]
-
-
 def why_stale(path: Path, root: Path = ROOT) -> str | None:
     """Why a chapter's saved outputs cannot be trusted; None when they can."""
     notebook = nbformat.read(path, as_version=4)
