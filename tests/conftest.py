@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -16,6 +17,10 @@ sys.path.insert(0, str(ROOT / "book" / "tools"))
 # Wheels of the scientific stack start a thread a core each; the tests' arrays are too small for it.
 os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+# A shell that starts a command in the background has it ignore Ctrl-C, which several tests press.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SECONDS: dict[str, float] = defaultdict(float)
 RUNS: list = []
