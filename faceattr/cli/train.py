@@ -45,8 +45,7 @@ def run(options: argparse.Namespace) -> None:
         except DataError as error:
             raise DataError(f"{error} (--no-valid trains without watching it)") from error
     out = options.out or Path("runs") / f"{options.method}-{options.data}-seed{options.seed}"
-    chosen = {"epochs": options.epochs, "batch_size": options.batch_size}
-    chosen["augment"] = options.augment
+    chosen = {name: getattr(options, name) for name in ("epochs", "batch_size", "augment")}
     model, history = method.train(
         data,
         valid=valid,
