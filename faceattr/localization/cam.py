@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from faceattr.errors import FaceattrError
+from faceattr.models.regions import crop_boxes, regions_from_heatmaps
 
 
 class MapError(FaceattrError):
@@ -78,6 +79,28 @@ def heatmaps(model: nn.Module, images: Tensor) -> Tensor:
             )
         maps = class_activation_maps(outputs.features, weights)
     return _finite(maps.detach())
+
+
+@torch.no_grad()
+def attribute_regions(model: nn.Module, images: Tensor, crop: int | None = None) -> Tensor:
+    """Return where a model looks for each attribute, ``(B, M, 4)`` int64 xyxy in pixels.
+
+    The middle of each square is the highest point of the attribute's heat map: for a PaW these are
+    the regions that its part subnets are shown.
+
+    Args:
+        model: as :func:`heatmaps` takes it.
+        images: ``(B, 3, H, W)`` float in [0, 1].
+        crop: side of the squares in pixels; by default a PaW's own, else 2/7 of the shorter side,
+            the paper's 64 of 224.
+
+    Raises:
+        MapError: the model has no heat maps. DataError: the image is smaller than the crop.
+    """
+    side = getattr(model, "config", {}).get("crop") if crop is None else crop
+    size = tuple(images.shape[-2:])
+    centres = regions_from_heatmaps(heatmaps(model, images), size)
+    return crop_boxes(centres, round(min(size) * 2 / 7) if side is None else side, size)
 
 
 def upsample(maps: Tensor, size: tuple[int, int], mode: str = "bilinear") -> Tensor:
