@@ -70,6 +70,10 @@ def test_all_at_once_equals_a_loop(together, training):
     several.cache = 3 * 16 * 24 * 20 * together
     pictures = torch.rand(3, 4, 3, 24, 20)
     assert several._block(pictures) == together
+    if not training:
+        with torch.no_grad():
+            odd = torch.rand(3, 4, 3, 37, 54)
+            torch.testing.assert_close(several(odd), loop(subnets, odd), atol=1e-5, rtol=1e-5)
     mine, theirs = several(pictures), loop(subnets, pictures)
     torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
     mine.square().sum().backward()

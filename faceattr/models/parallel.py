@@ -206,6 +206,10 @@ class ParallelSubnets(nn.Module):
                 layers.append(_convolve(layer, weight, bias, block * layer.out_channels))
             elif isinstance(layer, _BatchNorm) and not self.training:
                 continue
+            elif isinstance(layer, nn.MaxPool2d) and not (
+                torch.is_grad_enabled() or torch.compiler.is_compiling()
+            ):
+                layers.append(_halve)
             elif isinstance(layer, _BatchNorm) and not _is_shared(layer):
                 layers.append(_normalise(layer, block * layer.num_features, self.count))
             else:
@@ -231,6 +235,15 @@ def _convolve(layer: nn.Conv2d, weight: Tensor, bias: Tensor, maps: int) -> Call
         return F.conv2d(x, weights[number], biases[number], padding=layer.padding, groups=count)
 
     return convolve
+
+
+def _halve(x: Tensor, number: int, count: int) -> Tensor:
+    """2 x 2 max pooling of channels-last maps: twice as fast on a CPU as torch's, which also notes
+    where each maximum was, for a gradient."""
+    height, width = (side // 2 * 2 for side in x.shape[-2:])
+    x = x.permute(0, 2, 3, 1)[:, :height, :width]  # (B, h, w, C)
+    x = torch.maximum(x[:, ::2], x[:, 1::2])
+    return torch.maximum(x[:, :, ::2], x[:, :, 1::2]).permute(0, 3, 1, 2)
 
 
 def _normalise(layer: nn.BatchNorm2d, maps: int, subnets: int) -> Callable:
