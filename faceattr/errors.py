@@ -24,6 +24,10 @@ class ImageError(DataError):
     """One image cannot be read or used; the message names the file."""
 
 
+class MapError(FaceattrError):
+    """Heat maps cannot be made or scored: no such layer, shapes that differ, values not finite."""
+
+
 class CheckpointError(FaceattrError):
     """A checkpoint is missing, torn, of another model, or from a newer version."""
 

@@ -119,7 +119,7 @@ def test_every_parameter_learns():
 
 
 def test_arguments_that_do_not_fit():
-    with pytest.raises(UnknownNameError, match="snet3, resnet18"):
+    with pytest.raises(UnknownNameError, match="snet3, snet2, snet1, tnet, resnet18"):
         WholeImage("vgg")
     with pytest.raises(DataError, match="leave grouped out"):
         WholeImage("resnet18", grouped=True)
@@ -287,11 +287,11 @@ def test_registry_holds_every_model_by_its_class_name():
     assert all(name == model.__name__ for name, model in MODELS.items())
     assert all(issubclass(model, FaceModel) for model in MODELS.values())
     assert {"WholeImage", "Majority"} <= set(MODELS)
-    assert {"snet3": SNet3, "resnet18": ResNet18} == TRUNKS
+    assert (TRUNKS["snet3"], TRUNKS["resnet18"]) == (SNet3, ResNet18)
 
 
 def test_build_of_what_is_not_there():
-    with pytest.raises(UnknownNameError, match=r"'Transformer'.*Majority, WholeImage"):
+    with pytest.raises(UnknownNameError, match=r"'Transformer'.*Majority, PaW, WholeImage"):
         build({"model": "Transformer", "arguments": {}})
     with pytest.raises(CheckpointError, match="depth"):
         build({"model": "WholeImage", "arguments": {"depth": 3}})

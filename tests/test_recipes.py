@@ -37,9 +37,9 @@ def test_every_method_is_named_and_explained():
         assert method.summary
     with pytest.raises(UnknownNameError, match=r"did you mean snet3\?.*majority"):
         recipe("snet4")
-    with pytest.raises(UnknownNameError, match="unknown augmentation 'strong': use none, light"):
+    with pytest.raises(UnknownNameError, match="'strong': use none, flip, light"):
         train_whole(squares(), augment="strong")
-    with pytest.raises(UnknownNameError, match="snet3, resnet18 or majority"):
+    with pytest.raises(UnknownNameError, match="snet1, tnet, resnet18 or majority"):
         train_whole(squares(), method="vgg")
 
 

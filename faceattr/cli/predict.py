@@ -35,6 +35,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON list")
     parser.add_argument("--heatmap", metavar="ATTRIBUTE", help="draw where it is seen")
     parser.add_argument("--out", type=Path, metavar="FILE", help="picture for --heatmap")
+    parser.add_argument(
+        "--regions", action="store_true", help="say where each attribute is looked for"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
 
 
@@ -63,7 +66,11 @@ def table(face: FacePrediction, *, every: bool) -> str:
     for j in face.probabilities.argsort(descending=True).tolist():
         p = float(face.probabilities[j])
         if p >= 0.5 or every:
-            lines.append(f"  {pretty(face.names[j]):20} {p:6.1%}  {'#' * round(30 * p)}")
+            line = f"  {pretty(face.names[j]):20} {p:6.1%}  {'#' * round(30 * p):30}"
+            if face.regions is not None:
+                region = ", ".join(f"{value:.0f}" for value in face.regions[j].tolist())
+                line += f"  at ({region})"
+            lines.append(line.rstrip())
     return "\n".join(lines)
 
 
@@ -80,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
     failures: list[FaceattrError] = []
     for photo in photos:
         try:
-            found = predictor(photo, find=not options.no_find)
+            found = predictor(photo, find=not options.no_find, regions=options.regions)
         except DataError as error:  # this photo only: the next may be fine
             failures.append(error)
             continue

@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 
 from faceattr.cli.options import add_data, add_device, open_data, whole_number
-from faceattr.errors import DataError
-from faceattr.recipes import METHODS, recipe
-from faceattr.recipes.whole import AUGMENTS
+from faceattr.errors import DataError, UnknownNameError
+from faceattr.models.paw import REGIONS
+from faceattr.recipes import METHODS, Recipe, recipe
+from faceattr.recipes.steps import AUGMENTS, PRESETS
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -30,13 +31,44 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--no-valid", action="store_true", help="do not watch the valid split")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    group = parser.add_argument_group("PaW's methods")
+    group.add_argument("--preset", choices=PRESETS, help="the paper's size, or two cores'")
+    group.add_argument(
+        "--teacher", type=Path, metavar="CHECKPOINT", help="snet1-3: learn from its maps first"
+    )
+    group.add_argument(
+        "--pretrained", metavar="FILE", help="frl, paw: VGG-16 weights to start from, or imagenet"
+    )
+    group.add_argument("--steps", metavar="A,B", help="paw: train these of its five steps")
+    group.add_argument("--regions", choices=REGIONS, help="paw: where its parts come from")
+    group.add_argument("--crop", type=int, metavar="N", help="paw: side of a part in pixels")
     add_data(parser, split="train")
     add_device(parser)
+
+
+#: Options that only some methods take.
+SPECIAL = ("preset", "teacher", "pretrained", "steps", "regions", "crop")
+
+
+def special(method: Recipe, options: argparse.Namespace) -> dict:
+    """What was given of :data:`SPECIAL`.
+
+    Raises:
+        UnknownNameError: the method does not take it.
+    """
+    given = {name: getattr(options, name) for name in SPECIAL}
+    given = {name: value for name, value in given.items() if value is not None}
+    for name in given:
+        if name not in method.options:
+            takers = ", ".join(n for n, other in METHODS.items() if name in other.options)
+            raise UnknownNameError(f"{method.name} has no --{name}: it is for {takers}")
+    return given
 
 
 def run(options: argparse.Namespace) -> None:
     """Open the data, train, and say where the checkpoints are."""
     method = recipe(options.method)  # an unknown name fails before any data is read
+    more = special(method, options)
     data = open_data(options)
     valid = None
     if options.split == "train" and not options.no_valid:
@@ -57,6 +89,7 @@ def run(options: argparse.Namespace) -> None:
         checkpoint=out,
         resume=options.resume,
         progress=not options.quiet,
+        **more,
         **{name: value for name, value in chosen.items() if value is not None},
     )
     last = history.frame().iloc[-1]

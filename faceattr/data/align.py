@@ -99,7 +99,7 @@ def align(image: PictureLike, landmarks: ArrayLike | Tensor, size: tuple[int, in
     scale = math.hypot(*forward[:, 0])
     high, wide = size
     corners = np.array([[0, 0], [wide, 0], [0, high], [wide, high]], dtype=np.float64)
-    backward = _inverse(forward)
+    backward = invert(forward)
     source = transform_points(backward, corners)  # (4, 2) the crop's corners in the picture
     # First the upright rectangle that holds the crop, shrunk by a filter that averages over what
     # it skips; then only the turn is left for the interpolation, which looks at near pixels only.
@@ -188,7 +188,8 @@ def _cut(picture: Image.Image, window: Window) -> tuple[Image.Image, np.ndarray]
     return Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))), affine
 
 
-def _inverse(affine: np.ndarray) -> np.ndarray:
+def invert(affine: np.ndarray) -> np.ndarray:
+    """The affine ``(2, 3)`` that undoes one."""
     square = np.linalg.inv(affine[:, :2])
     return np.column_stack([square, -square @ affine[:, 2]])
 

@@ -5,22 +5,16 @@ right one. That is why every score here stands beside two baselines that know no
 attribute: the image centre, and the model's own average map.
 """
 
+from faceattr.errors import MapError
 from faceattr.localization.cam import (
-    MapError,
+    attribute_regions,
     class_activation_maps,
     heatmaps,
     map_similarity,
     normalize_maps,
     upsample,
 )
-from faceattr.localization.regions import (
-    boxes_of,
-    centre_baseline,
-    crop_boxes,
-    crop_regions,
-    mean_map_baseline,
-    regions_from_heatmaps,
-)
+from faceattr.localization.regions import boxes_of, centre_baseline, mean_map_baseline
 from faceattr.localization.report import localization_report
 from faceattr.localization.scores import (
     THRESHOLDS,
@@ -32,11 +26,19 @@ from faceattr.localization.scores import (
     pointing_game,
     pointing_hits,
 )
+from faceattr.models.regions import (
+    crop_boxes,
+    crop_regions,
+    grid_boxes,
+    random_boxes,
+    regions_from_heatmaps,
+)
 
 __all__ = [
     "THRESHOLDS",
     "BoxScores",
     "MapError",
+    "attribute_regions",
     "best_box_iou",
     "box_ious",
     "boxes_of",
@@ -45,6 +47,7 @@ __all__ = [
     "crop_boxes",
     "crop_regions",
     "energy_inside",
+    "grid_boxes",
     "heatmaps",
     "inside_shares",
     "localization_report",
@@ -53,6 +56,7 @@ __all__ = [
     "normalize_maps",
     "pointing_game",
     "pointing_hits",
+    "random_boxes",
     "regions_from_heatmaps",
     "upsample",
 ]

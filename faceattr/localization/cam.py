@@ -12,11 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from faceattr.errors import FaceattrError
-
-
-class MapError(FaceattrError):
-    """Heat maps cannot be made or scored: no such layer, shapes that differ, values not finite."""
+from faceattr.errors import MapError
+from faceattr.models.regions import crop_boxes, finite, regions_from_heatmaps
 
 
 def class_activation_maps(features: Tensor, weights: Tensor) -> Tensor:
@@ -80,6 +77,28 @@ def heatmaps(model: nn.Module, images: Tensor) -> Tensor:
     return finite(maps.detach())
 
 
+@torch.no_grad()
+def attribute_regions(model: nn.Module, images: Tensor, crop: int | None = None) -> Tensor:
+    """Return where a model looks for each attribute, ``(B, M, 4)`` int64 xyxy in pixels.
+
+    The middle of each square is the highest point of the attribute's heat map: for a PaW these are
+    the regions that its part subnets are shown.
+
+    Args:
+        model: as :func:`heatmaps` takes it.
+        images: ``(B, 3, H, W)`` float in [0, 1].
+        crop: side of the squares in pixels; by default a PaW's own, else 2/7 of the shorter side,
+            the paper's 64 of 224.
+
+    Raises:
+        MapError: the model has no heat maps. DataError: the image is smaller than the crop.
+    """
+    side = getattr(model, "config", {}).get("crop") if crop is None else crop
+    size = tuple(images.shape[-2:])
+    centres = regions_from_heatmaps(heatmaps(model, images), size)
+    return crop_boxes(centres, round(min(size) * 2 / 7) if side is None else side, size)
+
+
 def upsample(maps: Tensor, size: tuple[int, int], mode: str = "bilinear") -> Tensor:
     """Bring maps ``(B, M, h, w)`` to ``size`` (height, width) in pixels.
 
@@ -139,10 +158,3 @@ def map_similarity(maps: Tensor) -> Tensor:
     everything = unit.sum(dim=1).square().sum(dim=-1)  # (B,)
     themselves = unit.square().sum(dim=(1, 2))  # (B,)
     return (everything - themselves) / (count * (count - 1))  # (B,)
-
-
-def finite(maps: Tensor) -> Tensor:
-    """Return maps as they are; raise MapError if one holds NaN or infinity."""
-    if not torch.isfinite(maps).all():
-        raise MapError("a heat map holds NaN or infinity: the network's weights or input do too")
-    return maps

@@ -1,85 +1,15 @@
-"""From heat maps to places in the image: arg-max centres, crops, boxes, and two blind baselines."""
+"""Tight boxes round masks, and two blind baselines.
+
+From a heat map to a place in the image and its crop: :mod:`faceattr.models.regions`.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from faceattr.errors import DataError
-from faceattr.localization.cam import MapError, finite, normalize_maps
-
-
-def regions_from_heatmaps(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return where each map is highest, ``(B, M, 2)`` as ``x, y`` in pixels of the image.
-
-    PaW upsamples the map and takes the arg-max. A bilinear interpolant is highest at one of its
-    nodes, so the centre of the arg-max cell of the small map is the same place (to the pixel that
-    rounding allows) at a fraction of the memory. With nearest upsampling it is the middle of the
-    winning cell instead of that cell's upper left corner. Of equal maxima the first in reading
-    order wins.
-
-    Args:
-        maps: ``(B, M, h, w)``.
-        size: height and width of the image in pixels.
-
-    Raises:
-        MapError: a map holds NaN or infinity.
-    """
-    finite(maps)
-    (height, width), (rows, columns) = size, maps.shape[-2:]
-    best = maps.flatten(2).argmax(dim=-1)  # (B, M)
-    y = (best // columns + 0.5) * (height / rows) - 0.5
-    x = (best % columns + 0.5) * (width / columns) - 0.5
-    return torch.stack([x, y], dim=-1)  # (B, M, 2)
-
-
-def crop_boxes(centres: Tensor, size: int, image_size: tuple[int, int]) -> Tensor:
-    """Return the square around each centre, moved inside the image: ``(B, M, 4)`` int64 xyxy.
-
-    Args:
-        centres: ``(B, M, 2)`` ``x, y`` in pixels.
-        size: side of the square in pixels.
-        image_size: height and width of the image in pixels.
-
-    Raises:
-        DataError: the image is smaller than the square.
-    """
-    height, width = image_size
-    if size < 1 or size > min(height, width):
-        raise DataError(
-            f"a crop of {size} x {size} pixels does not fit an image of {width} x {height}: "
-            "use larger images or a smaller crop"
-        )
-    corner = (centres - (size - 1) / 2).round().long()  # (B, M, 2)
-    left = corner[..., 0].clamp(0, width - size)
-    top = corner[..., 1].clamp(0, height - size)
-    return torch.stack([left, top, left + size, top + size], dim=-1)  # (B, M, 4)
-
-
-def crop_regions(images: Tensor, centres: Tensor, size: int) -> Tensor:
-    """Cut out all regions of a batch in one gather: ``(B, M, 3, size, size)``.
-
-    PaW cuts 64 x 64 out of 224 x 224. A crop never leaves the image: near the border its centre
-    moves inwards. Pixels are copied as they are (uint8 stays uint8); nothing is differentiated
-    with respect to the centres.
-
-    Args:
-        images: ``(B, 3, H, W)``.
-        centres: ``(B, M, 2)``, from :func:`regions_from_heatmaps`.
-        size: side of the crop in pixels.
-
-    Raises:
-        DataError: the image is smaller than the crop, or the centres are of other images.
-    """
-    if len(images) != len(centres):
-        raise DataError(
-            f"{len(images)} images and the centres of {len(centres)} cannot be cropped together: "
-            "give the centres of these images"
-        )
-    boxes = crop_boxes(centres, size, images.shape[-2:])
-    windows = images.unfold(2, size, 1).unfold(3, size, 1)  # (B, 3, H-s+1, W-s+1, s, s), a view
-    rows = torch.arange(len(images), device=images.device)[:, None]  # (B, 1)
-    return windows[rows, :, boxes[..., 1], boxes[..., 0]]  # (B, M, 3, s, s)
+from faceattr.errors import MapError
+from faceattr.localization.cam import normalize_maps
 
 
 def boxes_of(masks: Tensor) -> Tensor:

@@ -14,8 +14,8 @@ from tqdm.auto import tqdm
 from faceattr.bootstrap import FEWEST_PEOPLE, interval, weights
 from faceattr.data.faces import FaceDataset, Faces
 from faceattr.device import resolve
-from faceattr.errors import UnknownNameError
-from faceattr.localization.cam import MapError, heatmaps, map_similarity
+from faceattr.errors import MapError, UnknownNameError
+from faceattr.localization.cam import heatmaps, map_similarity
 from faceattr.localization.regions import centre_baseline, map_sums, mean_of_sums
 from faceattr.localization.scores import THRESHOLDS, box_ious, inside_shares, pointing_hits
 

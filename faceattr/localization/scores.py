@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from faceattr.localization.cam import MapError, finite, normalize_maps, upsample
+from faceattr.errors import MapError
+from faceattr.localization.cam import normalize_maps, upsample
 from faceattr.localization.regions import boxes_of, spans_to_boxes
+from faceattr.models.regions import finite
 
 #: Shares of a map's range at which :func:`best_box_iou` cuts it.
 THRESHOLDS: tuple[float, ...] = tuple(round(0.05 * i, 2) for i in range(1, 20))

@@ -6,11 +6,15 @@ from typing import Any
 
 from faceattr.errors import CheckpointError, UnknownNameError
 from faceattr.models.base import FaceModel, Outputs
+from faceattr.models.frl import FRL
 from faceattr.models.majority import Majority
+from faceattr.models.paw import PaW
 from faceattr.models.whole import WholeImage
 
 #: Every model by the name of its class, which is the name a checkpoint knows it by.
-MODELS: dict[str, type[FaceModel]] = {model.__name__: model for model in (Majority, WholeImage)}
+MODELS: dict[str, type[FaceModel]] = {
+    model.__name__: model for model in (Majority, WholeImage, FRL, PaW)
+}
 
 
 def build(config: dict[str, Any]) -> FaceModel:
@@ -38,4 +42,4 @@ def build(config: dict[str, Any]) -> FaceModel:
         ) from error
 
 
-__all__ = ["MODELS", "FaceModel", "Majority", "Outputs", "WholeImage", "build"]
+__all__ = ["FRL", "MODELS", "FaceModel", "Majority", "Outputs", "PaW", "WholeImage", "build"]

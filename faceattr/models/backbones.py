@@ -1,7 +1,8 @@
 """Trunks: the convolutions that turn an image into maps, before any attribute is named.
 
 A trunk maps ``(B, 3, H, W)`` to ``(B, channels, h, w)`` with ``h = H // stride`` (rounded up for
-ResNet-18) and reports ``.channels``, ``.stride`` and ``.smallest``, the least side in pixels.
+ResNet-18) and reports ``.channels``, ``.stride`` and ``.smallest``, the least side in pixels. PaW's
+own are in :mod:`faceattr.models.students`.
 """
 
 from __future__ import annotations
@@ -17,61 +18,13 @@ from torch import Tensor, nn
 from torchvision.models import ResNet18_Weights
 
 from faceattr.errors import CheckpointError, DataError, UnknownNameError
+from faceattr.models.students import SNet1, SNet2, SNet3, TNet
 
+#: What reading a file raises that is cut short or is something else altogether.
+TORN = (OSError, RuntimeError, EOFError, LookupError, ValueError, pickle.UnpicklingError)
 #: Where ImageNet's pictures are centred, and how they spread, in [0, 1].
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-def _convolution(inputs: int, outputs: int, kernel: int, pool: bool) -> list[nn.Module]:
-    """Convolution, batch norm, 2 x 2 max pooling if asked, ReLU.
-
-    Pooling before the ReLU gives the same maps as after it (both keep the order of numbers) and
-    leaves the ReLU a quarter of the work: 7% of a training step on a CPU.
-    """
-    return [
-        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2),
-        nn.BatchNorm2d(outputs),
-        *([nn.MaxPool2d(2)] if pool else []),
-        nn.ReLU(inplace=True),
-    ]
-
-
-class SNet3(nn.Sequential):
-    """The third student network of PaW, Table 3, without its classifier.
-
-    =======  ============  =========================================
-    layer    Table 3       maps of a 96 x 80 image
-    =======  ============  =========================================
-    Conv1    3x3x16        (B, 16, 96, 80), pooled to (B, 16, 48, 40)
-    Conv2    3x3x32        (B, 32, 48, 40), pooled to (B, 32, 24, 20)
-    Conv3    3x3x64        (B, 64, 24, 20), pooled to (B, 64, 12, 10)
-    Conv4    3x3x128       (B, 128, 12, 10), pooled to (B, 128, 6, 5)
-    Conv5    1x1x1280      (B, 1280, 6, 5)
-    =======  ============  =========================================
-
-    Batch norm and ReLU follow each convolution; the paper names neither, but its 0.27M parameters
-    leave room for both.
-
-    Args:
-        channels: maps of Conv5; the paper's 1280 are 32 for each of 40 attributes.
-    """
-
-    widths = (16, 32, 64, 128)
-    stride = 16
-    smallest = 16
-
-    def __init__(self, channels: int = 1280):
-        layers, inputs = [], 3
-        for width in self.widths:
-            layers += _convolution(inputs, width, 3, pool=True)
-            inputs = width
-        super().__init__(*layers, *_convolution(inputs, channels, 1, pool=False))
-        self.channels = channels
-        for module in self:
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias)
 
 
 class ResNet18(nn.Module):
@@ -96,7 +49,13 @@ class ResNet18(nn.Module):
 
 
 #: Trunks by the name that models take.
-TRUNKS: dict[str, type[nn.Module]] = {"snet3": SNet3, "resnet18": ResNet18}
+TRUNKS: dict[str, type[nn.Module]] = {
+    "snet3": SNet3,
+    "snet2": SNet2,
+    "snet1": SNet1,
+    "tnet": TNet,
+    "resnet18": ResNet18,
+}
 
 
 def trunk_named(name: str) -> type[nn.Module]:
@@ -120,7 +79,7 @@ def imagenet_weights() -> dict[str, Tensor]:
     place = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     try:
         return weights.get_state_dict(progress=True, check_hash=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except TORN as error:
         raise DataError(
             f"the ImageNet weights of ResNet-18 cannot be loaded ({error}): fetch {weights.url} "
             f"where there is a network and put it at {place} (delete a torn file there first), "
@@ -150,7 +109,7 @@ def load_pretrained(trunk: nn.Module, pretrained: str | Path) -> None:
             )
         weights = imagenet_weights()
     else:
-        weights = _read(Path(pretrained))
+        weights = read_weights(pretrained)
     prefix = "trunk." if any(key.startswith("trunk.") for key in weights) else ""
     weights = {key[len(prefix) :]: value for key, value in weights.items()}
     wanted = trunk.state_dict()
@@ -170,8 +129,13 @@ def load_pretrained(trunk: nn.Module, pretrained: str | Path) -> None:
     trunk.load_state_dict({key: weights[key] for key in wanted})
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    """A state dictionary from a file that cannot run code."""
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """A state dictionary from a file, ``.pth`` or ``.safetensors``; reading it runs no code.
+
+    Raises:
+        CheckpointError: the file is missing, torn, or holds something else.
+    """
+    path = Path(path)
     if not path.is_file():
         raise CheckpointError(
             f"no weights at {path}: pretrained takes None, 'imagenet', or the path of a file "
@@ -181,7 +145,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
+    except (*TORN, SafetensorError) as error:
         raise CheckpointError(
             f"{path} cannot be read as weights ({error}): it is torn or another kind of file; "
             "fetch or save it again"

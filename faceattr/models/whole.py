@@ -16,11 +16,11 @@ from faceattr.models.backbones import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     ResNet18,
-    SNet3,
     load_pretrained,
     trunk_named,
 )
 from faceattr.models.base import FaceModel, Outputs
+from faceattr.models.students import Table3
 
 
 class GroupedLinear(nn.Module):
@@ -58,12 +58,13 @@ class WholeImage(FaceModel):
     and the second form is what is computed: pooling first makes the maps ``H`` free to skip.
 
     Args:
-        trunk: ``"snet3"`` (0.27M parameters) or ``"resnet18"`` (11.2M).
+        trunk: ``"snet3"`` (0.27M parameters), ``"snet2"`` (2.2M), ``"snet1"`` (7.5M), ``"tnet"``
+            (13.7M), or ``"resnet18"`` (11.2M).
         num_attributes: M.
-        maps_per_attribute: N, maps of the last convolution for each attribute (SNet3).
+        maps_per_attribute: N, maps of the last convolution for each attribute (all but ResNet-18).
         grouped: each attribute weighs its own N maps; otherwise every attribute weighs all maps.
-            None takes what fits the trunk: grouped for SNet3 (Table 3's 1280 = 40 x 32), not
-            for ResNet-18, whose 512 maps are shared.
+            None takes what fits the trunk: grouped for those of PaW (Table 3's 1280 = 40 x 32),
+            not for ResNet-18, whose 512 maps are shared.
         pretrained: None, ``"imagenet"`` (ResNet-18), or the path of a file with a state
             dictionary; see :func:`faceattr.models.backbones.load_pretrained`. Not part of
             ``config``: a checkpoint brings its own weights.
@@ -84,15 +85,16 @@ class WholeImage(FaceModel):
         pretrained: str | None = None,
     ):
         kind = trunk_named(trunk)
-        grouped = kind is SNet3 if grouped is None else grouped
+        branched = issubclass(kind, Table3)
+        grouped = branched if grouped is None else grouped
         super().__init__(
             trunk=trunk,
             num_attributes=num_attributes,
             maps_per_attribute=maps_per_attribute,
             grouped=grouped,
         )
-        if kind is SNet3:
-            self.trunk = SNet3(num_attributes * maps_per_attribute)
+        if branched:
+            self.trunk = kind(num_attributes * maps_per_attribute)
         elif grouped:
             raise DataError(
                 f"grouped=True needs maps of its own for each attribute, but {trunk} has "

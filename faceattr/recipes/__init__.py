@@ -10,10 +10,15 @@ import difflib
 
 from faceattr.errors import UnknownNameError
 from faceattr.recipes.base import Recipe
-from faceattr.recipes.whole import MAJORITY, RESNET18, SNET3, train_whole
+from faceattr.recipes.frl import FRL_RECIPE, train_frl
+from faceattr.recipes.paw import PAW_RECIPE, train_paw
+from faceattr.recipes.students import STUDENTS, train_student
+from faceattr.recipes.whole import MAJORITY, RESNET18, train_whole
 
 #: Every method by its name on the command line.
-METHODS: dict[str, Recipe] = {recipe.name: recipe for recipe in (SNET3, RESNET18, MAJORITY)}
+METHODS: dict[str, Recipe] = {
+    recipe.name: recipe for recipe in (*STUDENTS, RESNET18, MAJORITY, FRL_RECIPE, PAW_RECIPE)
+}
 
 
 def recipe(name: str) -> Recipe:
@@ -29,4 +34,12 @@ def recipe(name: str) -> Recipe:
     return METHODS[name]
 
 
-__all__ = ["METHODS", "Recipe", "recipe", "train_whole"]
+__all__ = [
+    "METHODS",
+    "Recipe",
+    "recipe",
+    "train_frl",
+    "train_paw",
+    "train_student",
+    "train_whole",
+]

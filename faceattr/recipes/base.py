@@ -19,17 +19,19 @@ class Recipe:
         summary: one line about it.
         function: ``(data, *, valid, epochs, batch_size, seed, device, devices, precision, compile,
             checkpoint, resume, progress, ...) -> (model, History)``.
-        epochs: how long it trains by default.
-        batch_size: faces in a step by default.
+        epochs: how long it trains by default; None where the method has steps of their own length.
+        batch_size: faces in a step by default; None where the preset says.
         source: the paper, in words.
+        options: names of further arguments that the command line may pass to ``function``.
     """
 
     name: str
     summary: str
     function: Callable[..., tuple[FaceModel, History]]
-    epochs: int = 40
-    batch_size: int = 64
+    epochs: int | None = 40
+    batch_size: int | None = 64
     source: str = ""
+    options: tuple[str, ...] = ()
 
     def train(self, data: FaceDataset, **how) -> tuple[FaceModel, History]:
         """Train on ``data``; whatever ``how`` leaves out is the recipe's own choice.

@@ -13,25 +13,18 @@ import torch
 from torch import Tensor
 
 from faceattr.checkpoint import save_checkpoint
-from faceattr.data.augment import FaceAugment
 from faceattr.data.faces import Augment, FaceDataset
 from faceattr.errors import DataError, UnknownNameError
 from faceattr.models import FaceModel, Majority, WholeImage
+from faceattr.models.backbones import TRUNKS
 from faceattr.objectives import Objective, attribute_loss
 from faceattr.recipes.base import Recipe
+from faceattr.recipes.steps import augmentation, seeded
 from faceattr.record import run_record
 from faceattr.training import fit
 from faceattr.training.history import History
 from faceattr.training.preflight import check_seed
 from faceattr.training.validation import quick_metrics
-
-#: Kinds of augmentation by name. ``light`` flips and shifts; ``full`` also scales, turns and
-#: colours a little, which did not help SNet3 on a few thousand photographs (chapter 2).
-AUGMENTS: dict[str, FaceAugment | None] = {
-    "none": None,
-    "light": FaceAugment(flip=0.5, shift=4),
-    "full": FaceAugment(flip=0.5, shift=4, scale=(0.9, 1.1), rotate=8, colour=0.2),
-}
 
 
 def train_whole(
@@ -60,10 +53,12 @@ def train_whole(
 
     Args:
         data: faces to train on.
-        method: ``"snet3"``, ``"resnet18"`` or ``"majority"``.
+        method: ``"majority"``, or the trunk: ``"snet3"``, ``"snet2"``, ``"snet1"``, ``"tnet"``
+            or ``"resnet18"``.
         valid: faces to report on after every epoch.
         epochs, batch_size, lr, schedule, average: see :func:`faceattr.training.fit`.
-        augment: random changes of the training faces, or a name in :data:`AUGMENTS`.
+        augment: random changes of the training faces, or a name in
+            :data:`faceattr.recipes.steps.AUGMENTS`.
         objective: what is minimised.
         pretrained: weights of the trunk to start from, see :class:`faceattr.models.WholeImage`.
         seed: of the initial weights, the order of faces and the augmentation.
@@ -87,15 +82,12 @@ def train_whole(
     record = {"method": method, **(record or {})}
     if method == "majority":
         return _fit_majority(data, valid=valid, seed=seed, checkpoint=checkpoint, record=record)
-    if method not in ("snet3", "resnet18"):
-        raise UnknownNameError(f"unknown method {method!r}: choose snet3, resnet18 or majority")
-    if isinstance(augment, str):
-        if augment not in AUGMENTS:
-            raise UnknownNameError(f"unknown augmentation {augment!r}: use {', '.join(AUGMENTS)}")
-        augment = AUGMENTS[augment]
-    with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on as if untouched
-        torch.default_generator.manual_seed(seed)
-        model = WholeImage(method, num_attributes=len(data.names), pretrained=pretrained)
+    if method not in TRUNKS:
+        known = f"{', '.join(TRUNKS)} or majority"
+        raise UnknownNameError(f"unknown method {method!r}: choose {known}")
+    augment = augmentation(augment)
+    sizes = {"num_attributes": len(data.names), "pretrained": pretrained}
+    model = seeded(seed, lambda: WholeImage(method, **sizes))
     history = fit(
         model,
         data,
@@ -173,11 +165,6 @@ def _recipe(name: str, summary: str, source: str, **sizes) -> Recipe:
     )
 
 
-SNET3 = _recipe(
-    "snet3",
-    "SNet3 on the whole image: 0.27M parameters, trains on two CPU cores",
-    "PaW (Ding et al., AAAI 2018), Table 3",
-)
 RESNET18 = _recipe(
     "resnet18",
     "ResNet-18 on the whole image: 11.2M parameters",

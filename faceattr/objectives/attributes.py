@@ -1,7 +1,4 @@
-"""Objectives: ``(model, faces) -> {name: scalar loss}``. ``fit`` adds them up and logs each.
-
-An objective runs the model itself, so that it decides what the model is shown.
-"""
+"""The sigmoid cross entropy of all attributes, plain and weighted."""
 
 from __future__ import annotations
 
