@@ -36,7 +36,12 @@ def wild() -> SynthFaces:
     return SynthFaces(24, size=96, view="wild", regions=True, seed=4, faces_per_person=2)
 
 
-@pytest.mark.parametrize("view", ["aligned", "wild"])
+@pytest.fixture(scope="module")
+def unaligned() -> SynthFaces:
+    return SynthFaces(60, size=96, view="unaligned", regions=True, seed=4, faces_per_person=2)
+
+
+@pytest.mark.parametrize("view", ["aligned", "unaligned", "wild"])
 def test_same_pixels_whatever_the_number_of_processes(view):
     one, two = (
         SynthFaces(40, size=32, view=view, regions=True, workers=workers) for workers in (1, 2)
@@ -121,6 +126,17 @@ def test_wild_box_fits_the_drawn_head(wild):
     assert centres.std(0).min() > 5
 
 
+def test_unaligned_faces_fill_the_picture_and_move_about(unaligned):
+    box = unaligned.faces.box
+    sizes, centres = box[:, 3] - box[:, 1], (box[:, :2] + box[:, 2:]) / 2
+    assert sizes.min() > 0.3 * 96
+    assert sizes.max() > 1.25 * sizes.min()
+    aligned = SynthFaces(60, size=96, seed=4, faces_per_person=2).faces.box
+    beside = (aligned[:, :2] + aligned[:, 2:]) / 2
+    assert (centres.std(0) > 2 * beside.std(0)).all()
+    assert unaligned.faces.regions.flatten(2).any(2).float().mean() > 0.98
+
+
 def test_labels_are_the_label_model_s(some):
     attributes, identity = LabelModel.load().sample(10, 4, 9)
     for person in range(10):
@@ -192,7 +208,7 @@ def test_redraw_gives_the_same_face_and_its_counterfactual(some):
         ({"num_faces": -3}, "num_faces"),
         ({"num_faces": 2.5}, "num_faces"),
         ({"split": "holdout"}, "holdout.*train, valid, test, all"),
-        ({"view": "side"}, "side.*aligned, wild"),
+        ({"view": "side"}, "side.*aligned, unaligned, wild"),
         ({"size": 31}, "size is 31"),
         ({"size": (64, 64)}, "size"),
         ({"seed": -1}, "seed"),
@@ -228,4 +244,4 @@ def test_a_killed_drawing_process_is_one_clear_error(monkeypatch):
 def test_too_many_faces_for_the_memory(workers):
     many = np.broadcast_to(np.zeros(40, dtype=np.float32), (10**10, 40))
     with pytest.raises(DataError, match="memory"):
-        workshop.draw_many(many, many, many, 4096, wild=False, regions=False, workers=workers)
+        workshop.draw_many(many, many, many, 4096, view="aligned", regions=False, workers=workers)

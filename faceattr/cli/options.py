@@ -10,12 +10,13 @@ from faceattr.data.faces import FaceDataset
 from faceattr.errors import DataError
 
 DATA = ("synth", "celeba")
-VIEWS = ("aligned", "wild")
+VIEWS = ("aligned", "unaligned", "wild")
 SPLITS = ("train", "valid", "test", "all")
 PARTITIONS = ("official", "identity")
 #: Height and width in pixels where the user names none.
 DEFAULT_SIZE = {
     ("synth", "aligned"): (64, 64),
+    ("synth", "unaligned"): (80, 80),
     ("synth", "wild"): (64, 64),
     ("celeba", "aligned"): (96, 80),
     ("celeba", "wild"): (96, 96),
@@ -71,7 +72,11 @@ def add_data(parser: argparse.ArgumentParser, *, split: str) -> None:
         default=os.environ.get("FACEATTR_CELEBA"),
         help="CelebA's folder; without it, the environment variable FACEATTR_CELEBA",
     )
-    group.add_argument("--view", choices=VIEWS, help="aligned faces, or faces in the wild")
+    group.add_argument(
+        "--view",
+        choices=VIEWS,
+        help="aligned, unaligned (drawn faces as a detector cuts them out), or in the wild",
+    )
     group.add_argument("--split", choices=SPLITS, default=split, help="part of the data")
     group.add_argument(
         "--partition", choices=PARTITIONS, default="official", help="who belongs to which split"

@@ -21,7 +21,7 @@ from faceattr.data.labels import LabelModel
 from faceattr.errors import DataError
 
 SPLITS = ("train", "valid", "test")
-VIEWS = ("aligned", "wild")
+VIEWS = ("aligned", "unaligned", "wild")
 
 #: Smallest picture, in pixels, in which features are still told apart.
 SMALLEST = 32
@@ -103,8 +103,9 @@ class SynthFaces(FaceDataset):
         size: height and width of the pictures in pixels (of the scene, in the wild).
         split: ``train``, ``valid``, ``test``: people of one are never in another. ``all``: the
             three together, 80%, 10% and 10% of ``num_faces``.
-        view: ``aligned``, the face fills the picture; ``wild``, it is anywhere in a larger
-            cluttered scene, at a random scale and roll.
+        view: ``aligned``, the face fills the picture; ``unaligned``, it does so as a detector's
+            box cuts it out, larger or smaller, off the middle, tilted, clutter behind it (the
+            pictures that PaW is made for); ``wild``, it is anywhere in a larger cluttered scene.
         seed: of labels and pictures; another seed, other people.
         regions: keep the true region of every attribute, bool ``(N, M, size // 4, size // 4)``
             (41 kB a face at 128 pixels).
@@ -169,9 +170,7 @@ class SynthFaces(FaceDataset):
         clean, identity, picture = map(np.concatenate, zip(*labels, strict=True))
         self._picture = picture
         people = identity + SEEDS_APART * seed
-        drawn = draw_many(
-            clean, people, picture, size, wild=view == "wild", regions=regions, workers=workers
-        )
+        drawn = draw_many(clean, people, picture, size, view=view, regions=regions, workers=workers)
         self.clean_attributes = torch.from_numpy(clean)
         faces = Faces(
             images=torch.from_numpy(drawn.images),
@@ -226,7 +225,7 @@ class SynthFaces(FaceDataset):
             row: which face. attributes: ``(M,)`` 0 or 1; None for its own. size: pixels.
 
         Raises:
-            DataError: as :func:`draw_face`; or the data set shows faces in the wild.
+            DataError: as :func:`draw_face`; or the data set shows other than aligned faces.
         """
         if self.view != "aligned":
             raise DataError("only aligned faces can be drawn again: use view='aligned'")

@@ -100,6 +100,21 @@ def truth(posed: Posed) -> tuple[np.ndarray, np.ndarray]:
     return box.astype(np.float32), marks.astype(np.float32)
 
 
+def unaligned_pose(now: dict[str, float], rng: np.random.Generator, size: int) -> Pose:
+    """The pose of a face that was cut out round a detector's box: held and framed as it comes.
+
+    It is 0.95 to 1.3 hundredths of the picture to a unit (1.1 when aligned), off the middle by up
+    to 7 of them, and turned as in the wild.
+    """
+    scale, *place = rng.random(3).tolist()
+    unit = size / 100
+    x, y = (unit * (c + 14 * (p - 0.5)) for c, p in zip(CENTRE.tolist(), place, strict=True))
+    return Pose(
+        unit * 0.95 * (1.3 / 0.95) ** scale, x, y,
+        0.20 * now["roll"], 0.18 * now["yaw"], 0.08 * now["pitch"],
+    )  # fmt: skip
+
+
 def wild_pose(now: dict[str, float], rng: np.random.Generator, size: int) -> Pose:
     """A pose anywhere in a scene: a third to nine tenths of it, turned, head and collar inside."""
     share, *place = rng.random(3).tolist()
@@ -120,19 +135,22 @@ def posed_face(attributes, person, picture, pose_of: Callable[..., Pose]) -> tup
 
 
 def paint_face(
-    attributes: np.ndarray, person, picture, size: int, *, wild=False, regions=True
+    attributes: np.ndarray, person, picture, size: int, *, view="aligned", regions=True
 ) -> Painting:
-    """One face, aligned or somewhere in a cluttered scene.
+    """One face: aligned, as a detector cuts it out, or somewhere in a cluttered scene.
 
     Args:
         attributes: ``(M,)`` 0 or 1.
         person, picture: sequences of ints that seed :func:`~.traits.draws`.
         size: side of the picture in pixels.
-        wild: in a scene of that size; else filling the picture.
+        view: ``aligned``, ``unaligned`` or ``wild`` (in a scene of that size), each with a pose
+            of that name above.
         regions: also draw the true region of every attribute.
     """
-    if wild:
+    if view == "wild":
         pose_of, clutter = partial(wild_pose, size=size), 1.0
+    elif view == "unaligned":
+        pose_of, clutter = partial(unaligned_pose, size=size), 1.0
     else:
         pose_of, clutter = lambda now, rng: aligned_pose(now, size), 0.1
     posed, t, rng = posed_face(attributes, person, picture, pose_of)

@@ -37,7 +37,7 @@ class Order:
     people: np.ndarray
     pictures: np.ndarray
     size: int
-    wild: bool
+    view: str
     images: np.ndarray
     box: np.ndarray
     landmarks: np.ndarray
@@ -52,7 +52,7 @@ class Order:
                 [person],
                 [person, picture],
                 self.size,
-                wild=self.wild,
+                view=self.view,
                 regions=self.regions is not None,
             )
             self.images[row] = painting.image
@@ -85,7 +85,7 @@ def draw_many(
     pictures: np.ndarray,
     size: int,
     *,
-    wild: bool,
+    view: str,
     regions: bool,
     workers: int | None,
 ) -> Order:
@@ -93,7 +93,7 @@ def draw_many(
 
     Args:
         attributes: ``(N, M)``. people: ``(N,)`` ints. pictures: ``(N,)`` ints.
-        size: pixels. wild: somewhere in a scene. regions: also the truth of every attribute.
+        size: pixels. view: aligned, unaligned or wild. regions: also the truth of every attribute.
         workers: processes; None chooses. Only Linux forks them; elsewhere one process draws,
             because a process started afresh would run the caller's script a second time.
 
@@ -116,7 +116,7 @@ def draw_many(
             people,
             pictures,
             size,
-            wild,
+            view,
             images=_array((count, 3, size, size), np.uint8, shared),
             box=_array((count, 4), np.float32, shared),
             landmarks=_array((count, 5, 2), np.float32, shared),
