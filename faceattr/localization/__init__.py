@@ -14,6 +14,8 @@ from faceattr.localization.cam import (
     normalize_maps,
     upsample,
 )
+from faceattr.localization.coverage import best_inside, inside_boxes
+from faceattr.localization.crops import crop_report
 from faceattr.localization.regions import boxes_of, centre_baseline, mean_map_baseline
 from faceattr.localization.report import localization_report
 from faceattr.localization.scores import (
@@ -40,15 +42,18 @@ __all__ = [
     "MapError",
     "attribute_regions",
     "best_box_iou",
+    "best_inside",
     "box_ious",
     "boxes_of",
     "centre_baseline",
     "class_activation_maps",
     "crop_boxes",
     "crop_regions",
+    "crop_report",
     "energy_inside",
     "grid_boxes",
     "heatmaps",
+    "inside_boxes",
     "inside_shares",
     "localization_report",
     "map_similarity",

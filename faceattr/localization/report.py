@@ -20,7 +20,6 @@ from faceattr.localization.regions import centre_baseline, map_sums, mean_of_sum
 from faceattr.localization.scores import THRESHOLDS, box_ious, inside_shares, pointing_hits
 
 SOURCES = ("model", "centre", "mean_map")
-SCORES = ("pointing", "energy", "box_iou")
 
 
 def localization_report(
@@ -70,14 +69,14 @@ def localization_report(
     models = [model] if isinstance(model, nn.Module) else list(model)
     if not models:
         raise MapError("there is no model to score: give one or more")
-    members = _members(data.names, groups or {})
+    members = members_of(data.names, groups or {})
     device = resolve(device)
     how = (batch_size, device, present, tolerance, thresholds, progress)
     runs = [_run(each, data, *how) for each in models]
-    return _table(runs, data, bootstrap, seed, members)
+    return table_of(runs, data, bootstrap, seed, members)
 
 
-def _members(names: Sequence[str], groups: Mapping[str, Sequence[str]]) -> dict[str, list[int]]:
+def members_of(names: Sequence[str], groups: Mapping[str, Sequence[str]]) -> dict[str, list[int]]:
     """Columns of the means: ``mean`` over all, then each group."""
     place = {name: j for j, name in enumerate(names)}
     for group, wanted in groups.items():
@@ -104,7 +103,7 @@ def _run(
     was_on = next((p.device for p in model.parameters()), device)
     model.to(device)
     try:
-        mean_map, alike = _mean_map(model, data, batch_size, device, present, progress)
+        mean_map, alike = mean_map_of(model, data, batch_size, device, present, progress)
         if alike > 0.95:
             warnings.warn(
                 f"the maps of different attributes are alike (mean correlation {alike:.2f}): the "
@@ -113,7 +112,7 @@ def _run(
             )
         parts = [
             _score(faces, maps, mean_map, present, tolerance, thresholds)
-            for faces, maps in _passes(model, data, batch_size, device, progress, "scoring")
+            for faces, maps in passes(model, data, batch_size, device, progress, "scoring")
         ]
     finally:
         model.to(was_on)
@@ -127,9 +126,10 @@ def _run(
     return scores
 
 
-def _passes(
+def passes(
     model: nn.Module, data: FaceDataset, batch_size: int, device, progress: bool, what: str
 ) -> Iterator[tuple[Faces, Tensor]]:
+    """Batches that have a truth, each with the model's maps."""
     bar = tqdm(total=len(data), desc=what, unit="face", disable=not progress, leave=False)
     with bar:
         for faces in data.batches(batch_size, device=device):
@@ -142,11 +142,11 @@ def _passes(
             bar.update(len(faces))
 
 
-def _mean_map(model, data, batch_size, device, present, progress) -> tuple[Tensor, float]:
+def mean_map_of(model, data, batch_size, device, present, progress) -> tuple[Tensor, float]:
     """The mean ``(1, 1, h, w)`` of the maps that are scored, and how alike all maps are."""
     sums, alike, faces_seen = [], 0.0, 0
-    for faces, maps in _passes(model, data, batch_size, device, progress, "mean map"):
-        sums.append(map_sums(maps, _truth(faces, present).flatten(2).any(dim=-1)))
+    for faces, maps in passes(model, data, batch_size, device, progress, "mean map"):
+        sums.append(map_sums(maps, truth_of(faces, present).flatten(2).any(dim=-1)))
         alike += float(map_similarity(maps).sum()) if maps.shape[1] > 1 else 0.0
         faces_seen += len(maps)
     if not faces_seen:
@@ -160,7 +160,7 @@ def _mean_map(model, data, batch_size, device, present, progress) -> tuple[Tenso
     return mean_of_sums(total, count), alike / faces_seen
 
 
-def _truth(faces: Faces, present: bool) -> Tensor:
+def truth_of(faces: Faces, present: bool) -> Tensor:
     """The regions that are scored, ``(B, M, H, W)`` bool: of wearers only, where asked for."""
     truth = faces.regions.bool()
     return truth & (faces.attributes > 0.5)[:, :, None, None] if present else truth
@@ -170,7 +170,7 @@ def _score(
     faces: Faces, maps: Tensor, mean_map: Tensor, present: bool, tolerance: int, thresholds
 ) -> dict[tuple[str, str], Tensor]:
     """Per-face scores of the three sources, ``(B, M)``; box IoU ``(B, M, T)``."""
-    truth = _truth(faces, present)
+    truth = truth_of(faces, present)
     centre = centre_baseline(truth.shape[-2:], device=truth.device)
     rows = {}
     for source, heat in zip(SOURCES, (maps, centre, mean_map), strict=True):
@@ -180,10 +180,20 @@ def _score(
     return rows
 
 
-def _table(
-    runs: list[dict], data: FaceDataset, bootstrap: int, seed: int, members: dict[str, list[int]]
+def table_of(
+    runs: list[dict],
+    data: FaceDataset,
+    bootstrap: int,
+    seed: int,
+    members: dict[str, list[int]],
+    baselines: Sequence[str] = SOURCES[1:],
 ) -> pd.DataFrame:
-    count = len(runs[0]["pointing", "model"])
+    """The frame of a report from each run's ``(score, source)`` to per-face scores ``(N, M)``.
+
+    Columns and arguments as :func:`localization_report`; ``gain`` is ``model`` above the best of
+    ``baselines``.
+    """
+    count = len(next(iter(runs[0].values())))
     ones = torch.ones(count, 1)  # the data set itself, before its resamples
     blocks = [ones, *weights(count, bootstrap, groups=_people(data), seed=seed)]  # (N, r) each
     share = _shares(len(runs), bootstrap, seed)  # (1+R, S)
@@ -193,20 +203,21 @@ def _table(
         mean = torch.einsum("srm,rs->rm", torch.stack(each), share)  # (1+R, M)
         over = [mean[:, columns].nanmean(dim=1) for columns in members.values()]
         means[key] = torch.cat([mean, torch.stack(over, dim=1)], dim=1)  # (1+R, M+groups)
-    frames = []
-    for score in SCORES:
+    frames, scores = [], list(dict.fromkeys(score for score, _ in means))
+    for score in scores:
         seen = (~runs[0][score, "model"].isnan()).sum(dim=0)  # (M,)
         faces = [*seen.tolist(), *(int(seen[columns].sum()) for columns in members.values())]
         frame = pd.DataFrame({"faces": faces}, [*data.names, *members])
-        values = {source: means[score, source] for source in SOURCES}
-        # Which baseline is the better one is decided once, on the data set, not in each resample.
-        better = values["centre"][0] >= values["mean_map"][0]
-        values["gain"] = values["model"] - torch.where(better, values["centre"], values["mean_map"])
+        values = {source: mean for (name, source), mean in means.items() if name == score}
+        # Which baseline is the best one is decided once, on the data set, not in each resample.
+        blind = torch.stack([values[source] for source in baselines])  # (K, 1+R, M+groups)
+        best = blind[:, 0].nan_to_num(nan=-1).argmax(0).expand(1, *blind.shape[1:])
+        values["gain"] = values["model"] - blind.gather(0, best)[0]
         for name, value in values.items():
             frame[name] = value[0].numpy()
             frame[f"{name}_low"], frame[f"{name}_high"] = interval(value[1:].numpy())
         frames.append(frame)
-    return pd.concat(frames, keys=SCORES, names=["score", "attribute"])
+    return pd.concat(frames, keys=scores, names=["score", "attribute"])
 
 
 def _shares(runs: int, bootstrap: int, seed: int) -> Tensor:
