@@ -10,17 +10,18 @@ name                        what it is
 tnet                        the teacher, trained on the attributes
 snet1, snet2, snet3         a student: first the teacher's maps (hint), then the attributes
 snet1-plain, ...            the same student, attributes alone, as many passes in all
+snet3-soft                  SNet3 with the teacher's answers (soft labels) in place of its maps
 ==========================  ===================================================================
 
-All seven get the same faces, the same passes over them (six; of a student with hints two are the
-hint stage's), batches of 32, AdamW with a one-cycle rate, averaged weights and mirrored faces, the
-teacher of a seed being the teacher of its students. Of the sizes: 64 pixels make maps of 4 x 4,
-below which a heat map says nothing; 2,000 faces and six passes are what lets all seven networks of
-three seeds train within 40 minutes on one core of two threads. TNet and SNet1 take most of that
-(measured in bf16-mixed, a thread: 26 faces/s, 56, 130 and 370 for TNet and the three students), so
-bf16-mixed is the default, twice as fast as 32-true on processors that have it in hardware. The
-paper trains on 80 times as many faces from a network that has seen millions: what is tested here is
-whether hints help where passes are few, not how good the networks can get.
+All eight get the same faces, the same passes over them (six; a student's first two are the hint
+stage, or that of soft labels), batches of 32, AdamW with a one-cycle rate for each stage, averaged
+weights and mirrored faces; a seed's students have that seed's teacher. Of the sizes: 64 pixels make
+maps of 4 x 4, below which a heat map says nothing; 2,000 faces and six passes are what lets eight
+networks of three seeds train within 40 minutes on one core of two threads. TNet and SNet1 take most
+of that (measured in bf16-mixed, a thread: 26 faces/s, 56, 130 and 370 for TNet and the three
+students), so bf16-mixed is the default, twice as fast as 32-true on processors that have it in
+hardware. The paper trains on 80 times as many faces, from a network that has seen millions: what is
+tested here is whether hints help where passes are few, not how good the networks can get.
 
 Reports with their predictions stay under ``runs/``, which is not published: those of CelebA hold
 its labels. ``collect`` writes means, intervals and differences.
@@ -42,7 +43,10 @@ from faceattr.data.faces import FaceDataset
 from faceattr.data.synthetic import SynthFaces
 from faceattr.evaluation import evaluate
 from faceattr.models import FaceModel
-from faceattr.recipes.students import train_student
+from faceattr.objectives import attribute_loss
+from faceattr.objectives.soft import SoftLabels
+from faceattr.recipes.steps import AUGMENTS, run_step
+from faceattr.recipes.students import new_student, train_student
 from faceattr.training.history import History
 
 TRAIN, TEST, SIZE, BATCH = 2000, 1000, 64, 32
@@ -52,12 +56,12 @@ PASSES, HINT_PASSES = 6, 2
 RATE = 3e-3
 STUDENTS = ("snet3", "snet2", "snet1")  # smallest first
 #: In the order in which they are trained: what needs no teacher comes before it.
-NETWORKS = (*(f"{student}-plain" for student in STUDENTS), "tnet", *STUDENTS)
+NETWORKS = (*(f"{student}-plain" for student in STUDENTS), "tnet", "snet3-soft", *STUDENTS)
 DIFFERENCES = tuple(
     pair
     for s in reversed(STUDENTS)
     for pair in (f"{s} - tnet", f"{s}-plain - tnet", f"{s} - {s}-plain")
-)
+) + ("snet3-soft - snet3-plain", "snet3 - snet3-soft")
 
 
 def datasets(name: str, root: str | None, faces: int) -> tuple[FaceDataset, FaceDataset]:
@@ -81,10 +85,12 @@ def run(
 
     @functools.cache
     def train(name: str) -> FaceModel:
-        student, _, plain = name.partition("-")
+        student, _, without = name.partition("-")
         place = folder / "runs" / name
         how = {"student": student, "checkpoint": place}
-        if plain or student == "tnet":
+        if without == "soft":
+            return after_soft_labels(data, train("tnet"), student, place, **shared)
+        if without == "plain" or student == "tnet":
             how |= {"epochs": PASSES, "resume": (place / "last.safetensors").is_file()}
         else:
             how |= {"teacher": train("tnet"), "hint_epochs": HINT_PASSES}
@@ -118,9 +124,23 @@ def run(
         )
 
 
+def after_soft_labels(
+    data: FaceDataset, teacher: FaceModel, student: str, place: Path, *, seed: int, **how
+) -> FaceModel:
+    """The student with hints in every respect but one: its first stage has soft labels instead."""
+    model = new_student(student, teacher, seed)
+    how |= {"resume": True, "seed": seed, "augment": AUGMENTS[how["augment"]]}
+    how |= {"schedule": "one-cycle", "average": "ema"}
+    run_step(
+        model, data, SoftLabels(teacher), folder=place / "soft", epochs=HINT_PASSES, **how
+    )  # fmt: skip
+    run_step(model, data, attribute_loss, folder=place, epochs=PASSES - HINT_PASSES, **how)
+    return model
+
+
 def stages_of(folder: Path) -> dict[str, History]:
-    """The histories of a network's stages, ``hint`` (if it had one) and ``attributes``."""
-    places = {"hint": folder / "hint", "attributes": folder}
+    """Histories of a network's stages: ``hint`` or ``soft``, if it had one, and ``attributes``."""
+    places = {"hint": folder / "hint", "soft": folder / "soft", "attributes": folder}
     return {
         stage: History.load(place / "history.csv")
         for stage, place in places.items()
