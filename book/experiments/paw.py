@@ -43,7 +43,7 @@ from faceattr.data.celeba import CelebA
 from faceattr.data.faces import FaceDataset
 from faceattr.data.synthetic import SynthFaces
 from faceattr.evaluation import evaluate
-from faceattr.localization import localization_report
+from faceattr.localization import crop_report, localization_report
 from faceattr.models import FaceModel, PaW
 from faceattr.objectives import Objective, attribute_loss
 from faceattr.objectives.parts import parts_loss
@@ -197,10 +197,14 @@ def collect(folder: Path, data: FaceDataset, test: FaceDataset) -> dict:
 def localisation(checkpoints: list[Path], test: FaceDataset) -> dict:
     """Scores of heat maps over seeds: score to attribute to what the table's columns say."""
     models = [load_checkpoint(path)[0] for path in checkpoints]
-    table = localization_report(models, test, device="cpu", progress=False)
+    tables = (
+        localization_report(models, test, device="cpu", progress=False),
+        crop_report(models, test, CROP, device="cpu", progress=False),
+    )
     found: dict[str, dict] = {}
-    for (score, attribute), row in table.iterrows():
-        found.setdefault(score, {})[attribute] = row.to_dict()
+    for table in tables:
+        for (score, attribute), row in table.iterrows():
+            found.setdefault(score, {})[attribute] = row.to_dict()
     return found
 
 
