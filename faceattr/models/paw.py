@@ -21,7 +21,14 @@ from faceattr.errors import DataError, UnknownNameError
 from faceattr.models.base import FaceModel, Outputs
 from faceattr.models.frl import FRL
 from faceattr.models.parallel import ParallelSubnets
-from faceattr.models.regions import crop_boxes, cut, grid_boxes, random_boxes, regions_from_heatmaps
+from faceattr.models.regions import (
+    boxes_at,
+    crop_boxes,
+    cut,
+    grid_boxes,
+    random_places,
+    regions_from_heatmaps,
+)
 from faceattr.models.whole import WholeImage
 
 #: Networks whose heat maps may place the parts.
@@ -107,6 +114,7 @@ class PaW(FaceModel):
         self.whole = WholeImage(trunk, **sizes)
         parts = grid[0] * grid[1] if regions == "grid" else num_attributes
         self.parts = ParallelSubnets(parts, trunk=trunk, **sizes)
+        self.register_buffer("places", random_places(parts, seed), persistent=False)
         self.switch = RegionSwitch(parts + 1, num_attributes)
         self.relation = nn.Linear(num_attributes, num_attributes)
         nn.init.eye_(self.relation.weight)
@@ -236,7 +244,7 @@ class PaW(FaceModel):
         if kind == "grid":
             boxes = grid_boxes(size, self.config["grid"])
         elif kind == "random":
-            boxes = random_boxes(self.parts.count, crop, size, self.config["seed"])
+            boxes = boxes_at(self.places, crop, size)
         else:
             outputs = self.localizer(images)
             rule = "bmnhw,mn->bmhw" if outputs.features.ndim == 5 else "bchw,mc->bmhw"

@@ -151,8 +151,31 @@ def random_boxes(count: int, crop: int, size: tuple[int, int], seed: int = 0) ->
     Raises:
         DataError: the image is smaller than the square.
     """
+    return boxes_at(random_places(count, seed), crop, size)
+
+
+def random_places(count: int, seed: int = 0) -> Tensor:
+    """Return places drawn evenly, as shares of the room that a square has: ``(count, 2)``.
+
+    Args:
+        count: how many.
+        seed: of the places.
+    """
     generator = torch.Generator().manual_seed(seed)
-    share = torch.rand(count, 2, generator=generator, dtype=torch.float64)
-    room = torch.tensor([size[1] - crop, size[0] - crop], dtype=torch.float64)
-    centres = share * (room + 1) - 0.5 + (crop - 1) / 2
-    return crop_boxes(centres, crop, size)
+    return torch.rand(count, 2, generator=generator, dtype=torch.float64).float()
+
+
+def boxes_at(places: Tensor, crop: int, size: tuple[int, int]) -> Tensor:
+    """Return the squares at places, ``(count, 4)`` int64 xyxy.
+
+    Args:
+        places: ``(count, 2)``, from :func:`random_places`.
+        crop: side of a square in pixels.
+        size: height and width of the image in pixels.
+
+    Raises:
+        DataError: the image is smaller than the square.
+    """
+    across = places[:, 0] * (size[1] - crop + 1) - 0.5  # the left edge's centre, before rounding
+    down = places[:, 1] * (size[0] - crop + 1) - 0.5
+    return crop_boxes(torch.stack([across, down], dim=-1) + (crop - 1) / 2, crop, size)
