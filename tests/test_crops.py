@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 import torch
 from torch.nn.functional import interpolate
@@ -102,9 +103,9 @@ def test_who_knows_the_place_has_it_all_inside(data):
     assert (seen[["model", "best"]] > 0.999).all().all()
     assert (seen[["centre", "mean_map"]] < 0.5).all().all()
     assert (seen["face"] < 0.9).all(), "one square for two attributes"
-    assert (seen["gain_low"] > 0.1).all()
+    assert (seen["gain_low"] > 0.02).all()
     best = seen[["centre", "mean_map", "face"]].max(axis=1)
-    torch.testing.assert_close(torch.tensor(seen["gain"]), torch.tensor(seen["model"] - best))
+    pd.testing.assert_series_equal(seen["gain"], seen["model"] - best, check_names=False)
     assert frame.loc[("crop", "Male"), "model"] != frame.loc[("crop", "Male"), "model"], "NaN"
     assert frame.loc[("crop", "Male"), "faces"] == 0
 

@@ -227,9 +227,15 @@ def test_bad_arguments_are_named(arguments, names):
         SynthFaces(arguments.pop("num_faces"), **arguments)
 
 
-def test_wild_faces_are_not_drawn_again(wild):
-    with pytest.raises(DataError, match="aligned"):
-        wild.redraw(0)
+@pytest.mark.parametrize("view", ["unaligned", "wild"])
+def test_faces_of_any_view_are_drawn_again(view):
+    faces = SynthFaces(3, size=64, view=view, regions=True, workers=1)
+    again, sharp = faces.redraw(1), faces.redraw(1, size=128)
+    assert torch.equal((again.images * 255).round().byte(), faces.faces.images[1])
+    assert torch.equal(again.box, faces.faces.box[1])
+    torch.testing.assert_close(sharp.box, 2 * again.box, atol=1.5, rtol=0)
+    with pytest.raises(DataError, match="side.*aligned, unaligned, wild"):
+        draw_face(faces.clean_attributes[0], view="side")
 
 
 def test_a_killed_drawing_process_is_one_clear_error(monkeypatch):

@@ -48,8 +48,20 @@ def whole(name: str, value, least: int) -> int:
     return number
 
 
-def draw_face(attributes, *, person: int = 0, seed: int = 0, size: int = 128) -> Faces:
-    """Draw one aligned face.
+def check_view(view: str) -> None:
+    """See that there is such a view.
+
+    Raises:
+        DataError: there is not.
+    """
+    if view not in VIEWS:
+        raise DataError(f"unknown view {view!r}: choose one of {', '.join(VIEWS)}")
+
+
+def draw_face(
+    attributes, *, person: int = 0, seed: int = 0, size: int = 128, view: str = "aligned"
+) -> Faces:
+    """Draw one face.
 
     Switching one attribute, with the same person and seed, changes what shows that attribute and
     nothing else. ``Attractive`` alone changes no pixel: it is a function of the others.
@@ -59,6 +71,7 @@ def draw_face(attributes, *, person: int = 0, seed: int = 0, size: int = 128) ->
         person: who it is; sets the geometry of the face, the same in every picture of a person.
         seed: which picture of that person: pose, light, background, what is in the way, noise.
         size: height and width in pixels.
+        view: how it is held and framed, as :class:`SynthFaces` says.
 
     Returns:
         One face: ``images (3, S, S)`` float in [0, 1], ``attributes (M,)``, ``identity ()``,
@@ -66,8 +79,10 @@ def draw_face(attributes, *, person: int = 0, seed: int = 0, size: int = 128) ->
         (M, S // 4, S // 4)`` bool, the true place of every attribute, worn or not.
 
     Raises:
-        DataError: a wrong number of attributes, a value other than 0 and 1, a size below 32.
+        DataError: a wrong number of attributes, a value other than 0 and 1, a size below 32, an
+            unknown view.
     """
+    check_view(view)
     person, seed = whole("person", person, 0), whole("seed", seed, 0)
     size = whole("size", size, SMALLEST)
     values = torch.as_tensor(attributes).detach().cpu().double().numpy()
@@ -79,7 +94,7 @@ def draw_face(attributes, *, person: int = 0, seed: int = 0, size: int = 128) ->
     if not np.isin(values, (0, 1)).all():
         wrong = values[~np.isin(values, (0, 1))][0]
         raise DataError(f"attribute value {wrong:g}: a face can only be drawn from 0 and 1")
-    painting = paint_face(values, [person], [person, seed], size)
+    painting = paint_face(values, [person], [person, seed], size, view=view)
     return _as_faces(painting, values, person)
 
 
@@ -149,8 +164,7 @@ class SynthFaces(FaceDataset):
         workers = None if workers is None else whole("workers", workers, 1)
         if split not in (*SPLITS, "all"):
             raise DataError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}, all")
-        if view not in VIEWS:
-            raise DataError(f"unknown view {view!r}: choose one of {', '.join(VIEWS)}")
+        check_view(view)
         if not 0 <= label_noise <= 1:
             raise DataError(f"label_noise is {label_noise}: give a chance in [0, 1]")
         if labelled is not None and whole("labelled", labelled, 0) > num_faces:
@@ -225,10 +239,8 @@ class SynthFaces(FaceDataset):
             row: which face. attributes: ``(M,)`` 0 or 1; None for its own. size: pixels.
 
         Raises:
-            DataError: as :func:`draw_face`; or the data set shows other than aligned faces.
+            DataError: as :func:`draw_face`.
         """
-        if self.view != "aligned":
-            raise DataError("only aligned faces can be drawn again: use view='aligned'")
         row = range(len(self))[row]
         person = int(self.faces.identity[row])
         face = draw_face(
@@ -236,6 +248,7 @@ class SynthFaces(FaceDataset):
             person=person + SEEDS_APART * self.seed,
             seed=int(self._picture[row]),
             size=self.size[0] if size is None else size,
+            view=self.view,
         )
         face.identity = torch.tensor(person)
         return face
