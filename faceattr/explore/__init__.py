@@ -14,6 +14,14 @@ A page embeds the faces that an explorer shows: give it drawn or public-domain f
 from faceattr.explore.common import Explorer, interactive
 from faceattr.explore.face_builder import face_builder
 from faceattr.explore.heatmap_explorer import heatmap_explorer
+from faceattr.explore.region_explorer import region_explorer
 from faceattr.explore.threshold_explorer import threshold_explorer
 
-__all__ = ["Explorer", "face_builder", "heatmap_explorer", "interactive", "threshold_explorer"]
+__all__ = [
+    "Explorer",
+    "face_builder",
+    "heatmap_explorer",
+    "interactive",
+    "region_explorer",
+    "threshold_explorer",
+]
