@@ -15,6 +15,8 @@ from faceattr.explore.common import Explorer, interactive
 from faceattr.explore.face_builder import face_builder
 from faceattr.explore.heatmap_explorer import heatmap_explorer
 from faceattr.explore.region_explorer import region_explorer
+from faceattr.explore.relation_explorer import relation_explorer
+from faceattr.explore.switch_explorer import region_squares, switch_explorer
 from faceattr.explore.threshold_explorer import threshold_explorer
 
 __all__ = [
@@ -23,5 +25,8 @@ __all__ = [
     "heatmap_explorer",
     "interactive",
     "region_explorer",
+    "region_squares",
+    "relation_explorer",
+    "switch_explorer",
     "threshold_explorer",
 ]

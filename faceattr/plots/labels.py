@@ -10,8 +10,8 @@ from torch import Tensor
 
 from faceattr import theme
 from faceattr.attributes import ATTRIBUTES, pretty
+from faceattr.clusters import cluster_order
 from faceattr.errors import DataError
-from faceattr.optional import require
 from faceattr.plots.picture import Picture, join, styled
 
 
@@ -111,17 +111,6 @@ def plot_correlation(
             f" {join(which)} differ by {gap.mean():.2f} on average, {gap.max():.2f} at most."
         )
     return picture
-
-
-def cluster_order(correlation: Tensor) -> list[int]:
-    """Order the attributes so that correlated ones are neighbours (average linkage on 1 - |r|)."""
-    hierarchy = require("scipy.cluster.hierarchy", purpose="clustered figures")
-    strength = np.abs(np.nan_to_num(np.asarray(correlation, dtype=float)))
-    apart = np.clip(1 - (strength + strength.T) / 2, 0, None)
-    upper = apart[np.triu_indices(len(apart), 1)]
-    return hierarchy.leaves_list(
-        hierarchy.linkage(upper, "average", optimal_ordering=True)
-    ).tolist()
 
 
 def _extremes(matrix: np.ndarray, labels: list[str]) -> str:
