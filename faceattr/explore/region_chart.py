@@ -56,7 +56,10 @@ def region_chart(views: Sequence[View], names: Sequence[str], start: str):
         "heat map": _on_face(stock, "grey", heat=True),
         "inside the square": _inside(stock),
     }
-    panels = [alt.layer(*layers).properties(title=t) for t, layers in shown.items()]
+    panels = [
+        alt.layer(*layers).properties(title=alt.TitleParams(title, fontSize=13, offset=6))
+        for title, layers in shown.items()
+    ]
     sizes = [panel, panel, (SIDE, SIDE)]
     sized = [
         p.properties(width=w, height=round(h)) for p, (w, h) in zip(panels, sizes, strict=True)
@@ -66,10 +69,10 @@ def region_chart(views: Sequence[View], names: Sequence[str], start: str):
         x=alt.value(0), y=alt.value(8), text=alt.Text("text", type="nominal")
     ).properties(width=3 * SIDE, height=16)
     return (
-        alt.vconcat(alt.hconcat(*sized, spacing=14), words, spacing=8)
+        alt.vconcat(alt.hconcat(*sized, spacing=14, bounds="flush"), words, spacing=8)
         .add_params(*params)
         .properties(
-            title="What does the subnet of an attribute see?",
+            title=alt.TitleParams("What does the subnet of an attribute see?", offset=14),
             description=(
                 "Left a face with a square on it, in the middle the heat map whose highest point "
                 "the square is cut round, right what is inside. Menus choose one of "
@@ -78,7 +81,6 @@ def region_chart(views: Sequence[View], names: Sequence[str], start: str):
             ),
         )
         .configure(**theme.vega_config())
-        .configure_title(**{**theme.vega_config()["title"], "fontSize": 13})
     )
 
 
@@ -179,7 +181,7 @@ def _on_face(stock: _Stock, url: str, *, heat: bool = False) -> list:
     if stock.lined:
         layers.append(_image(alt, stock.line(), "line", panel))
     for colour, width in (("white", 4), (theme.SERIES[1], 2)):
-        square = stock.chosen().mark_rect(filled=False, stroke=colour, strokeWidth=width)
+        square = stock.chosen().mark_rect(filled=False, stroke=colour, strokeWidth=width, clip=True)
         layers.append(
             square.encode(
                 x=alt.X("x0:Q", scale=None, axis=None),

@@ -57,12 +57,17 @@ def best_inside(truth: Tensor, crop: int, size: tuple[int, int]) -> Tensor:
             f"a crop of {crop} x {crop} pixels does not fit an image of {size[1]} x {size[0]}: "
             "use larger images or a smaller crop"
         )
-    heavy = truth.float()
-    for axis in (-2, -1):  # a square's weight is a product: first all rows, then all columns
+    bands = []
+    for axis in (-2, -1):
         start = torch.arange(size[axis] - crop + 1, device=truth.device)
-        band = _overlap(start, start + crop, truth.shape[axis], size[axis])  # (places, cells)
-        heavy = torch.tensordot(heavy, band, ([2], [1]))  # (B, M, w, places), then (B, M, p, p)
-    return heavy.amax((-2, -1)) / truth.sum((-2, -1))
+        bands.append(
+            _overlap(start, start + crop, truth.shape[axis], size[axis])
+        )  # (places, cells)
+    most = [  # a few faces at a time: every place of every square is tried
+        torch.einsum("bmhw,yh,xw->bmyx", part.float(), *bands).amax((-2, -1))
+        for part in truth.split(32)
+    ]
+    return torch.cat(most) / truth.sum((-2, -1))
 
 
 def _overlap(low: Tensor, high: Tensor, cells: int, pixels: int) -> Tensor:
