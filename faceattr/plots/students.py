@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogLocator, NullLocator
 
 from faceattr import theme
 from faceattr.errors import DataError
@@ -119,17 +119,16 @@ def plot_tradeoff(
             if f"{value}_low" in rows:
                 axes.vlines(x, rows[f"{value}_low"], rows[f"{value}_high"], color=colour, alpha=0.7)
             axes.plot(x, y, "os^D"[k % 4], color=colour, label=name, markersize=6)
-            if k == 0:
-                for network, px, py in zip(rows.index, x, y, strict=True):
-                    axes.annotate(network, (px, py), xytext=(7, 5), textcoords="offset points",
-                                  fontsize=8.5)  # fmt: skip
+        for network, (px, py) in _below(series.values(), column, value).items():
+            axes.annotate(network, (px, py), xytext=(3, -5), textcoords="offset points",
+                          va="top", fontsize=8.5)  # fmt: skip
         axes.set_xscale("log")
-        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel(words)
         axes.margins(x=0.16, y=0.14)
+        _plain_ticks(axes.xaxis)
         if not percent:
             axes.set_yscale("log")
-            axes.yaxis.set_minor_locator(NullLocator())
+            _plain_ticks(axes.yaxis)
         if proportional:
             first = next(iter(series.values())).iloc[0]
             low, high = axes.get_ylim()
@@ -142,7 +141,8 @@ def plot_tradeoff(
     if percent:
         cells[0].yaxis.set_major_formatter(lambda y, _: f"{100 * y:.4g}%")
     if len(series) > 1 or proportional:
-        cells[0].legend(loc="best")
+        handles, names = cells[0].get_legend_handles_labels()
+        picture.legend(handles, names, loc="outside upper right", ncols=4)
     if title:
         picture.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
     said = [
@@ -155,6 +155,31 @@ def plot_tradeoff(
     ]  # fmt: skip
     picture.alt = f"{label} against {join(list(panels.values()))}. {'; '.join(said)}."
     return picture
+
+
+def _below(frames: Iterable[pd.DataFrame], x: str, y: str) -> dict[str, tuple[float, float]]:
+    """Network to the lowest place that any series reaches at it."""
+    found: dict[str, tuple[float, float]] = {}
+    for frame in frames:
+        low = frame[f"{y}_low"] if f"{y}_low" in frame else frame[y]
+        for network in frame.index:
+            place = float(frame.loc[network, x]), float(low[network])
+            found[network] = min(place, found.get(network, place), key=lambda at: at[1])
+    return found
+
+
+def _plain_ticks(axis) -> None:
+    """1, 2 and 5 of each power of ten, written out: 500, 2k, 10M."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda tick, _: _scaled(tick))
+
+
+def _scaled(value: float) -> str:
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
 
 
 @styled
@@ -239,13 +264,13 @@ def plot_passes(
         raise DataError("each curve needs runs of as many losses each, one at least")
     picture = Picture(theme.WIDTH, 3.1 + (0.2 if title else 0))
     cells = picture.subplots(1, len(panels), squeeze=False)[0]
-    said, last = [], 0
+    said = []
     for axes, (heading, part) in zip(cells, panels.items(), strict=True):
         for name, runs in part.items():
             k = names.index(name)
             values = np.asarray(runs, dtype=float)  # (S, passes)
             x = np.arange(1, values.shape[1] + 1) + (offset or {}).get(heading, {}).get(name, 0)
-            colour, last = theme.SERIES[k % len(theme.SERIES)], max(last, x[-1])
+            colour = theme.SERIES[k % len(theme.SERIES)]
             if len(values) > 1:
                 axes.plot(x, values.T, color=colour, linewidth=0.7, alpha=0.5)
             axes.plot(x, values.mean(0), color=colour, marker="os^Dv"[k % 5], label=name)
@@ -254,8 +279,7 @@ def plot_passes(
         axes.set_title(heading)
         axes.set_xlabel("passes over the faces")
         axes.legend()
-    for axes in cells:
-        axes.set_xlim(0.5, last + 0.5)
+        axes.margins(x=0.08)
         axes.xaxis.get_major_locator().set_params(integer=True)
     if title:
         picture.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
