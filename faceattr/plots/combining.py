@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import matplotlib
 import numpy as np
 from matplotlib.ticker import NullLocator
-from scipy.stats import spearmanr
 
 from faceattr import theme
 from faceattr.attributes import ATTRIBUTES, pretty
 from faceattr.errors import DataError
+from faceattr.optional import require
 from faceattr.plots.looking import _name as write_names
 from faceattr.plots.picture import Picture, styled
 
@@ -145,7 +145,8 @@ def plot_weight_over_region(
         name: (x[list(names).index(name)], mean[list(names).index(name)]) for name in labelled
     }
     write_names(axes, {name: place for name, place in places.items() if np.isfinite(place[0])})
-    rank = spearmanr(mean[known], share[known]).statistic
+    stats = require("scipy.stats", purpose="figures with a rank correlation")
+    rank = stats.spearmanr(mean[known], share[known]).statistic
     picture.alt = (
         f"Dots for {known.sum()} attributes: {label}, over the true region's share of the face's "
         f"box. Spearman's rank correlation is {rank:+.2f}."
