@@ -21,7 +21,7 @@ part-only    step 3, its parts trained on for as many passes as step 5 takes; s_
 ===========  ==================================================================================
 
 Of the sizes: 80 and 24 pixels are about a third of the paper's 224 and 64; 3,000 faces, the small
-preset's passes (8, 14, 6 + 3 + 4) and bf16-mixed let the nine networks of a seed train within 40
+preset's passes (20, 20, 6 + 3 + 4) and bf16-mixed let the nine networks of a seed train within 45
 minutes on one core of two threads.
 
 Reports with their predictions stay under ``runs/``, which is not published: those of CelebA hold

@@ -23,7 +23,7 @@ from faceattr.training.history import History
 from faceattr.training.preflight import check_seed
 
 #: The paper's 10 epochs at 0.0001 (from VGG-Face's weights), and what suits two cores.
-PLANS: dict[str, Plan] = {"paper": Plan(10, 1e-4, sgd=True), "small": Plan(8, 3e-3)}
+PLANS: dict[str, Plan] = {"paper": Plan(10, 1e-4, sgd=True), "small": Plan(20, 3e-3)}
 
 
 def new_frl(preset: str, num_attributes: int, seed: int, pretrained: str | None = None) -> FRL:

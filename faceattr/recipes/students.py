@@ -34,7 +34,7 @@ from faceattr.training.preflight import check_seed
 #: and 0.0001, and no epochs; 10 and 10 are a choice.
 PLANS: dict[str, tuple[Plan, Plan]] = {
     "paper": (Plan(10, 1e-7, sgd=True), Plan(10, 1e-4, sgd=True)),
-    "small": (Plan(4, 3e-3), Plan(10, 3e-3)),
+    "small": (Plan(4, 3e-3), Plan(16, 3e-3)),
 }
 
 
