@@ -64,6 +64,7 @@ def relation_chart(view: Relations, pair: tuple[int, int]):
         alt.vconcat(matrices, _sentences(alt, view, cells, chosen), spacing=4)
         .add_params(order, shown, places, words)
         .properties(
+            datasets={"pairs": _pairs(view)},  # stored, and looked at by Altair, once
             title="Who listens to whom?",
             description=(
                 f"Two matrices of {len(view.names)} by {len(view.names)} attributes in one order: "
@@ -77,11 +78,11 @@ def relation_chart(view: Relations, pair: tuple[int, int]):
     )
 
 
-def _cells(alt, view: Relations):
+def _pairs(view: Relations) -> list[dict]:
     """One row a pair ``j, k``: ``s`` its weights seed by seed, ``t`` those of the other direction,
     ``r`` the correlation of labels."""
     weights, count = np.round(view.weights, 3), len(view.names)
-    table = [
+    return [
         {
             "j": j,
             "k": k,
@@ -93,14 +94,20 @@ def _cells(alt, view: Relations):
         for k in range(count)
         if j != k
     ]
-    seeds = range(len(weights))
+
+
+def _cells(alt, view: Relations):
+    """The pairs; ``a`` and ``m`` are the mean weights of both directions, ``left`` what the left
+    matrix shows, ``x0`` to ``y1`` where the cell is, in pixels."""
+    count = len(view.weights)
+    seeds = range(count)
     mean = {key: " + ".join(f"datum.{key}[{s}]" for s in seeds) for key in "st"}
-    return alt.Chart(alt.InlineData(values=table)).transform_calculate(
-        a=f"({mean['s']}) / {len(weights)}",
-        m=f"({mean['t']}) / {len(weights)}",
+    return alt.Chart(alt.NamedData(name="pairs")).transform_calculate(
+        a=f"({mean['s']}) / {count}",
+        m=f"({mean['t']}) / {count}",
         left=(
-            f"shown === '{VIEWS[0]}' ? ({mean['s']}) / {len(weights)} : "
-            f"(({mean['s']}) - ({mean['t']})) / {2 * len(weights)}"
+            f"shown === '{VIEWS[0]}' ? ({mean['s']}) / {count} : "
+            f"(({mean['s']}) - ({mean['t']})) / {2 * count}"
         ),
         x0=f"places[order][datum.k] * {_WIDE}",
         x1=f"(places[order][datum.k] + 1) * {_WIDE}",

@@ -46,12 +46,13 @@ def switch_chart(view: Listening, start: str, largest: int):
             name="Face ",
         ),
     )
-    ranked = _ranked(alt, view)
+    ranked, tables = _ranked(alt, view), {"subnets": _subnets(view), "faces": _faces(view)}
     names, bars = _names(alt, view, ranked), _bars(alt, view, ranked)
     return (
         alt.hconcat(names, bars, _face(alt, view, ranked, largest), spacing=8)
         .add_params(attribute, face)
         .properties(
+            datasets=tables,  # stored, and looked at by Altair, once for all layers
             title="Whom does it listen to?",
             description=(
                 f"Left, bars for the weights of {len(view.names) + 1} subnets in the region switch "
@@ -64,11 +65,10 @@ def switch_chart(view: Listening, start: str, largest: int):
     )
 
 
-def _ranked(alt, view: Listening):
-    """One row a subnet; ``weight``, ``low``, ``high``, ``kind`` and ``rank`` are those for the
-    attribute chosen, ``x0`` to ``y1`` its square on the face chosen, in pixels."""
+def _subnets(view: Listening) -> list[dict]:
+    """One row a subnet: its weights for all attributes, and its squares on all faces shown."""
     mean, low, high = view.weights.mean(0), view.weights.min(0), view.weights.max(0)
-    table = [
+    return [
         {
             "i": i,
             "name": view.subnet(i),
@@ -80,10 +80,23 @@ def _ranked(alt, view: Listening):
         }
         for i in range(len(view.names) + 1)
     ]
+
+
+def _faces(view: Listening) -> list[dict]:
+    """One row a face: its picture as text."""
+    return [
+        {"f": f, "url": jpeg_uri(enlarged(picture(view.images[row]), _FACE // 2))}
+        for f, row in enumerate(view.rows)
+    ]
+
+
+def _ranked(alt, view: Listening):
+    """The subnets; ``weight``, ``low``, ``high``, ``kind`` and ``rank`` are those for the
+    attribute chosen, ``x0`` to ``y1`` the square on the face chosen, in pixels."""
     height = _height(view)
     kinds = "datum.i === 0 ? '{}' : datum.i === attribute + 1 ? '{}' : '{}'".format(*KINDS)
     return (
-        alt.Chart(alt.InlineData(values=table))
+        alt.Chart(alt.NamedData(name="subnets"))
         .transform_calculate(
             weight="datum.w[attribute]",
             low="datum.l[attribute]",
@@ -167,12 +180,8 @@ def _bars(alt, view: Listening, ranked):
 
 def _face(alt, view: Listening, ranked, largest: int):
     height = _height(view)
-    faces = [
-        {"f": f, "url": jpeg_uri(enlarged(picture(view.images[row]), _FACE // 2))}
-        for f, row in enumerate(view.rows)
-    ]
     shown = (
-        alt.Chart(alt.InlineData(values=faces))
+        alt.Chart(alt.NamedData(name="faces"))
         .transform_filter("datum.f === face")
         .mark_image(width=_FACE, height=height, align="left", baseline="top", aspect=False)
         .encode(x=alt.value(0), y=alt.value(0), url=alt.Url("url", type="nominal"))
