@@ -44,7 +44,7 @@ from faceattr.data.faces import FaceDataset
 from faceattr.data.synthetic import SynthFaces
 from faceattr.evaluation import evaluate
 from faceattr.localization import crop_report, localization_report
-from faceattr.models import FaceModel, PaW
+from faceattr.models import FaceModel
 from faceattr.objectives import Objective, attribute_loss
 from faceattr.objectives.parts import parts_loss
 from faceattr.recipes.frl import train_frl
@@ -153,8 +153,6 @@ def run(data: FaceDataset, test: FaceDataset, seed: int, folder: Path, precision
         if (folder / f"{name}.json").is_file():
             continue
         model = runs(name)
-        if name == "paw":
-            keep_layers(model, folder / "layers.pt")
         record = {
             "seed": seed,
             "training_seconds": runs.seconds(name),
@@ -169,18 +167,16 @@ def run(data: FaceDataset, test: FaceDataset, seed: int, folder: Path, precision
         print(f"{time.strftime('%H:%M')} {name}: {runs.seconds(name)} s, {means}", flush=True)
 
 
-def keep_layers(model: PaW, path: Path) -> None:
-    """Put the weights of region switch and attribute relation into a file."""
-    layers = {"switch": model.switch.weight, "relation": model.relation.weight}
-    torch.save({name: weight.detach().clone() for name, weight in layers.items()}, path)
-
-
 def collect(folder: Path, data: FaceDataset, test: FaceDataset) -> dict:
     """All seeds as :func:`collecting.collect` has them, with both layers and localisation."""
     results = collecting.collect(folder, sorted(NETWORKS), DIFFERENCES)
     seeds = [folder / f"seed{seed}" for seed in results["record"]["seeds"]]
-    layers = [torch.load(seed / "layers.pt", weights_only=True) for seed in seeds]
-    more = {name: [kept[name].tolist() for kept in layers] for name in ("switch", "relation")}
+    paws = {name: [load_checkpoint(seed / "runs" / name)[0] for seed in seeds] for name in REGIONS}
+    more = {
+        "switch": [model.switch.weight.tolist() for model in paws["paw"]],
+        "switch_grid": [model.switch.weight.tolist() for model in paws["paw-grid"]],
+        "relation": [model.relation.weight.tolist() for model in paws["paw"]],
+    }
     more["label_correlation"] = torch.corrcoef(data.attributes.T.float()).tolist()
     regions = test.faces.regions
     if regions is not None:
