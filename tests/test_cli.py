@@ -62,6 +62,20 @@ def test_resume_of_a_finished_run_changes_nothing(run_folder):
     assert (run_folder / "best.safetensors").read_bytes() == before
 
 
+def test_a_finished_run_is_not_overwritten_unasked(tmp_path, capsys):
+    arguments = ["train", "frl", "--preset", "small", *SMALL, "--faces", "6", "--no-valid"]
+    arguments += ["--epochs", "1", "--quiet", "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    said = capsys.readouterr().err
+    assert said.count("no face of") == 1  # a warning is printed once, whoever raises it
+    before = (tmp_path / "last.safetensors").read_bytes()
+    assert main([*arguments, "--seed", "1"]) == 1
+    assert "holds a run: --resume goes on with it, --overwrite" in capsys.readouterr().err
+    assert (tmp_path / "last.safetensors").read_bytes() == before
+    assert main([*arguments, "--seed", "1", "--overwrite"]) == 0
+    assert (tmp_path / "last.safetensors").read_bytes() != before
+
+
 @pytest.fixture
 def photo(tmp_path):
     path = tmp_path / "drawn.png"

@@ -42,15 +42,23 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _one_line_warning(message, category, filename, lineno, file=None, line=None) -> None:
-    print(f"faceattr: warning: {message}", file=sys.stderr)
+class _OneLineWarnings:
+    """Prints each warning once, in one line, wherever and however often it is raised."""
+
+    def __init__(self):
+        self.said: set[str] = set()
+
+    def __call__(self, message, category, filename, lineno, file=None, line=None) -> None:
+        if str(message) not in self.said:
+            self.said.add(str(message))
+            print(f"faceattr: warning: {message}", file=sys.stderr)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code."""
     options = parser().parse_args(arguments)
     with warnings.catch_warnings():
-        warnings.showwarning = _one_line_warning
+        warnings.showwarning = _OneLineWarnings()
         try:
             return options.run(options) or 0
         except FaceattrError as error:

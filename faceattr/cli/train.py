@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from faceattr.cli.options import add_data, add_device, open_data, whole_number
-from faceattr.errors import DataError, UnknownNameError
+from faceattr.errors import DataError, TrainingError, UnknownNameError
 from faceattr.models.paw import REGIONS
 from faceattr.recipes import METHODS, Recipe, recipe
 from faceattr.recipes.steps import AUGMENTS, PRESETS
@@ -28,7 +28,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", default="32-true", help="32-true, or bf16-mixed on a GPU")
     parser.add_argument("--devices", type=int, default=1, help="GPUs, or processes on the CPU")
     parser.add_argument("--compile", action="store_true", help="compile the network first")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    again.add_argument(
+        "--overwrite", action="store_true", help="begin anew where the folder holds a run"
+    )
     parser.add_argument("--no-valid", action="store_true", help="do not watch the valid split")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     group = parser.add_argument_group("PaW's methods")
@@ -69,6 +73,12 @@ def run(options: argparse.Namespace) -> None:
     """Open the data, train, and say where the checkpoints are."""
     method = recipe(options.method)  # an unknown name fails before any data is read
     more = special(method, options)
+    out = options.out or Path("runs") / f"{options.method}-{options.data}-seed{options.seed}"
+    if not (options.resume or options.overwrite) and any(out.rglob("*.safetensors")):
+        raise TrainingError(
+            f"{out} holds a run: --resume goes on with it, --overwrite begins anew, --out FOLDER "
+            "keeps both"
+        )
     data = open_data(options)
     valid = None
     if options.split == "train" and not options.no_valid:
@@ -76,7 +86,6 @@ def run(options: argparse.Namespace) -> None:
             valid = open_data(options, split="valid")
         except DataError as error:
             raise DataError(f"{error} (--no-valid trains without watching it)") from error
-    out = options.out or Path("runs") / f"{options.method}-{options.data}-seed{options.seed}"
     chosen = {name: getattr(options, name) for name in ("epochs", "batch_size", "augment")}
     model, history = method.train(
         data,
@@ -92,6 +101,6 @@ def run(options: argparse.Namespace) -> None:
         **more,
         **{name: value for name, value in chosen.items() if value is not None},
     )
-    last = history.frame().iloc[-1]
+    last = history.frame().iloc[-1].dropna()  # of several steps, the last one's columns
     print(", ".join(f"{name} {value:.4g}" for name, value in last.items()))
     print(f"{type(model).__name__} with {model.count():,} parameters is in {out}")
