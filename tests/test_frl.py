@@ -99,6 +99,17 @@ def test_heat_maps_are_the_logit_without_its_mean():
     torch.testing.assert_close(maps[:, 1], by_hand)
 
 
+def test_biases_start_at_the_log_odds():
+    share = torch.tensor([0.2, 0.0, torch.nan])
+    model = tiny()
+    assert model.expect(share) is model
+    torch.testing.assert_close(model.cam_bias.sigmoid(), torch.tensor([0.2, 0.01, 0.5]))
+    assert model.cam_bias.requires_grad
+    for wrong in (torch.rand(4), torch.tensor([0.5, 1.2, 0.1])):
+        with pytest.raises(DataError, match="for 3 attributes: give the share"):
+            model.expect(wrong)
+
+
 def test_every_branch_sees_all_shared_maps_and_no_other_branch():
     model = settled(tiny())
     shared = model.conv5(torch.rand(2, 3, 16, 16)).detach().requires_grad_()

@@ -67,6 +67,7 @@ def plot_squares(
     picture = Picture(
         side * len(names), wanted[0] * rows + (0.5 if title else 0.25), photographic=True
     )
+    picture.sharpness = 1.25  # many small pictures: a chapter has room for two such figures
     cells = picture.subplots(
         2 * wanted[0],
         len(names),
