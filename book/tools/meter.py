@@ -18,7 +18,7 @@ def resident(process: psutil.Process) -> int:
 class Meter(threading.Thread):
     """Watches the children of this process: processor seconds and peak resident memory."""
 
-    def __init__(self, every: float = 1.0):
+    def __init__(self, every: float = 0.2):
         super().__init__(daemon=True)
         self.every = every
         self.peak = 0  # bytes, of all children together
