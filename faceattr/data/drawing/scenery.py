@@ -92,8 +92,10 @@ def _noise(side: int) -> np.ndarray:
     return rng.standard_normal((3, 2 * side, 2 * side), dtype=np.float32)
 
 
-def photograph(image: Image.Image, now: dict[str, float], rng: np.random.Generator) -> np.ndarray:
-    """Light from one side, its colour, exposure and sensor noise; uint8 ``(3, S, S)``.
+def photograph(
+    image: Image.Image, now: dict[str, float], rng: np.random.Generator, out: np.ndarray
+) -> None:
+    """Light from one side, its colour, exposure and sensor noise; into ``out (3, S, S)`` uint8.
 
     One channel at a time: arrays this small stay in the memory that the process already has.
     """
@@ -107,7 +109,6 @@ def photograph(image: Image.Image, now: dict[str, float], rng: np.random.Generat
     grain = np.float32(1.2 + 6.0 * now["u_noise"] ** 2)
     noise = _noise(side)[:, y : y + side, x : x + side]
     pixels = np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))  # (3, S, S)
-    out = np.empty((3, side, side), dtype=np.uint8)
     for channel, tint in enumerate((1 + warm, 1.0, 1 - warm)):
         lit = pixels[channel] * (across * np.float32(tint))
         lit *= down
@@ -115,4 +116,3 @@ def photograph(image: Image.Image, now: dict[str, float], rng: np.random.Generat
         np.maximum(lit, 0, out=lit)
         np.minimum(lit, 255, out=lit)
         out[channel] = lit
-    return out  # (3, S, S)

@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from faceattr.attributes import ATTRIBUTES
-from faceattr.data.drawing.painter import paint_face
+from faceattr.data.drawing.painter import paint_faces
 from faceattr.errors import DataError
 
 #: Faces that a process draws before it reports back.
@@ -45,21 +45,21 @@ class Order:
 
     def draw(self, rows: range) -> int:
         """Draw some rows into their places; returns how many."""
-        for row in rows:
-            person, picture = int(self.people[row]), int(self.pictures[row])
-            painting = paint_face(
-                self.attributes[row],
-                [person],
-                [person, picture],
-                self.size,
-                view=self.view,
-                regions=self.regions is not None,
-            )
-            self.images[row] = painting.image
-            self.box[row] = painting.box[0]
-            self.landmarks[row] = painting.landmarks[0]
-            if self.regions is not None:
-                self.regions[row] = painting.regions[0]
+        part = slice(rows.start, rows.stop)
+        people, pictures = self.people[part].tolist(), self.pictures[part].tolist()
+        painting = paint_faces(
+            self.attributes[part],
+            [[person] for person in people],
+            list(zip(people, pictures, strict=True)),
+            self.size,
+            view=self.view,
+            regions=self.regions is not None,
+        )
+        self.images[part] = painting.image
+        self.box[part] = painting.box
+        self.landmarks[part] = painting.landmarks
+        if self.regions is not None:
+            self.regions[part] = painting.regions
         return len(rows)
 
 
