@@ -168,29 +168,28 @@ def grown(curve: Curve, factor: float, centre: Point) -> Curve:
 def _brush(count: int) -> tuple[np.ndarray, ...]:
     """Quadratic Bezier weights, weights of its derivative, a brush's half width, a wave's turn."""
     t = np.linspace(0, 1, count)
-    place = np.stack([(1 - t) ** 2, 2 * t * (1 - t), t**2])
-    slope = np.stack([2 * t - 2, 2 - 4 * t, 2 * t])
+    place = np.stack([(1 - t) ** 2, 2 * t * (1 - t), t**2], axis=1)
+    slope = np.stack([2 * t - 2, 2 - 4 * t, 2 * t], axis=1)
     return place, slope, 0.5 * np.sin(np.pi * (0.06 + 0.88 * t)) ** 0.7, 3.2 * np.pi * t
 
 
 def brush(controls: np.ndarray, numbers: np.ndarray, count: int) -> np.ndarray:
-    """Brush strokes along quadratic curves, thin at both ends; a point is ``x + iy``.
+    """Brush strokes along quadratic curves, thin at both ends.
 
     Args:
-        controls: ``(K, 3)`` complex, start, bend and end of each stroke.
+        controls: ``(K, 3, 2)``, start, bend and end of each stroke.
         numbers: ``(K, 3)`` of each stroke: width at its middle, height and phase of its waves.
         count: points along a stroke.
 
     Returns:
-        ``(K, 2 * count)`` complex, the outline of each stroke.
+        ``(K, 2 * count, 2)``, the outline of each stroke.
     """
     place, slope, half, turn = _brush(count)
-    start, bend, end = controls.T[..., None]
-    width, wave, phase = numbers.T[..., None]
-    middle = start * place[0] + bend * place[1] + end * place[2]  # (K, count)
-    normal = start * slope[0] + bend * slope[1] + end * slope[2]
-    normal *= 1j / (np.abs(normal) + 1e-9)
+    width, wave, phase = numbers.T[..., None]  # (K, 1) each
+    middle, along = place @ controls, slope @ controls  # (K, count, 2)
+    along /= np.hypot(along[..., 0], along[..., 1])[..., None] + 1e-9
+    normal = along[..., ::-1] * (-1.0, 1.0)
     if wave.any():
-        middle += normal * (wave * np.sin(turn + phase))
-    normal *= width * half
+        middle += normal * (wave * np.sin(turn + phase))[..., None]
+    normal *= (width * half)[..., None]
     return np.concatenate([middle + normal, (middle - normal)[:, ::-1]], axis=1)

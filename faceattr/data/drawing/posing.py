@@ -1,12 +1,7 @@
-"""From what was noted to points in pixels, for many faces in a few array operations.
-
-A point is a complex number ``x + iy`` here: to turn and enlarge is then one multiplication, to
-move is one addition.
-"""
+"""From what was noted to points in pixels: all points of many faces in one go."""
 
 from __future__ import annotations
 
-import cmath
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,30 +56,30 @@ class Placed:
         return self.points[self.starts[shape] : self.stops[shape]]
 
 
-def _complex(points: list[Point], columns: int) -> np.ndarray:
-    """Points one after another as ``(K, columns)`` complex numbers."""
+def _array(points: list[Point], columns: int) -> np.ndarray:
+    """Points one after another as ``(K, columns, 2)``."""
     flat = np.fromiter(chain.from_iterable(points), np.float64, 2 * len(points))
-    return flat.view(np.complex128).reshape(-1, columns)
+    return flat.reshape(-1, columns, 2)
 
 
-def _turned(points: np.ndarray, numbers: np.ndarray) -> None:
-    """Turn heads and put them on the canvas, in place.
+def _drawn(notes: Notes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points of all shapes in face units, ``(P, 2)``, those of a kind together.
 
-    Args:
-        points: ``(K, n)`` complex, face units. numbers: ``(K, 5)`` complex, see :func:`place`.
+    Returns:
+        The points, the shapes in the order in which their points come, their counts of points.
     """
-    spot, spin, turn, head, lift = numbers.T[..., None]  # (K, 1) each
-    points -= complex(*CENTRE)
-    x, y = points.real * head.real, points.imag * head.imag
-    depth = 1 - x * x
-    depth -= y * y
-    np.maximum(depth, 0, out=depth)
-    np.sqrt(depth, out=depth)
-    depth *= DEPTH
-    depth += lift.real
-    points += depth * turn
-    points *= spin
-    points += spot
+    blocks, order, counts = [], [], []
+    for mixture, (shapes, controls) in notes.curves.items():
+        count, columns = mixture.shares.shape
+        blocks.append(mixture.shares @ _array(controls, columns))  # (K, n, 2)
+        order += shapes
+        counts += [count] * len(shapes)
+    for count, (shapes, controls, numbers) in notes.strokes.items():
+        blocks.append(brush(_array(controls, 3), np.array(numbers).reshape(-1, 3), count))
+        order += shapes
+        counts += [2 * count] * len(shapes)
+    points = np.concatenate([block.reshape(-1, 2) for block in blocks])
+    return points, np.array(order), np.array(counts)
 
 
 def place(notes: Notes, sketches: Sequence[Sketch], poses: Sequence[Pose]) -> Placed:
@@ -94,43 +89,33 @@ def place(notes: Notes, sketches: Sequence[Sketch], poses: Sequence[Pose]) -> Pl
         notes: of all the sketches, which were made in this order, none between them.
         sketches, poses: one pose for each sketch.
     """
-    faces = np.array(
-        [
-            (
-                complex(pose.x, pose.y),
-                cmath.rect(pose.scale, pose.roll),
-                complex(math.sin(pose.yaw), math.sin(pose.pitch)),
-                complex(1 / sketch.head[0], 1 / sketch.head[1]),
-                0,
-            )
-            for sketch, pose in zip(sketches, poses, strict=True)
-        ]
-    )
-    firsts = [sketch.first for sketch in sketches] + [len(notes.lifts)]
-    numbers = np.repeat(faces, np.diff(firsts), axis=0)  # (shapes, 5)
-    lifts = np.array(notes.lifts)
-    flat = np.isnan(lifts)
-    numbers[:, 4] = np.where(flat, 0, lifts)
-    numbers[flat, 2] = 0
-
-    blocks, order, counts = [], [], []
-    for mixture, (shapes, controls) in notes.curves.items():
-        wanted = _complex(controls, mixture.shares.shape[1])  # (K, k)
-        wanted = mixture.shares @ wanted.view(np.float64).reshape(*wanted.shape, 2)  # (K, n, 2)
-        blocks.append(wanted.view(np.complex128)[..., 0])
-        order.append(shapes)
-    for count, (shapes, controls, widths) in notes.strokes.items():
-        widths = np.array(widths).reshape(-1, 3)
-        blocks.append(brush(_complex(controls, 3), widths, count))
-        order.append(shapes)
-    for points, shapes in zip(blocks, order, strict=True):
-        _turned(points, numbers[shapes])
-        counts.append(np.full(len(shapes), points.shape[1]))
-
-    order, counts = np.concatenate(order), np.concatenate(counts)
-    placed = np.concatenate([points.ravel() for points in blocks])
-    points = placed.astype(np.complex64).view(np.float32).reshape(-1, 2)
-    starts, stops = np.empty_like(order), np.empty_like(order)
+    points, order, counts = _drawn(notes)
+    stops = np.empty_like(order)
     stops[order] = np.cumsum(counts)
-    starts[order] = stops[order] - counts
-    return Placed(points, starts.tolist(), stops.tolist(), order)
+    starts = stops.copy()
+    starts[order] -= counts
+
+    faces = [
+        (
+            pose.x, pose.y, pose.scale * math.cos(pose.roll), pose.scale * math.sin(pose.roll),
+            math.sin(pose.yaw), math.sin(pose.pitch), 1 / sketch.head[0], 1 / sketch.head[1],
+        )
+        for sketch, pose in zip(sketches, poses, strict=True)
+    ]  # fmt: skip
+    firsts = [sketch.first for sketch in sketches] + [len(notes.lifts)]
+    lifts = np.array(notes.lifts, dtype=np.float32)
+    of_shape = np.empty((9, len(lifts)), dtype=np.float32)
+    of_shape[:8] = np.repeat(np.array(faces).T, np.diff(firsts), axis=1)
+    of_shape[8] = np.nan_to_num(lifts)
+    of_shape[4:6, np.isnan(lifts)] = 0  # what is flat does not turn with the head
+    left, top, cos, sin, yaw, pitch, wide, high, lift = np.repeat(of_shape[:, order], counts, axis=1)
+
+    x, y = (points - CENTRE).T.astype(np.float32)  # (P,) each
+    depth = np.maximum(1 - (x * wide) ** 2 - (y * high) ** 2, 0)
+    depth = DEPTH * np.sqrt(depth) + lift
+    x += depth * yaw
+    y += depth * pitch
+    placed = np.empty((len(points), 2), dtype=np.float32)
+    placed[:, 0] = cos * x - sin * y + left
+    placed[:, 1] = sin * x + cos * y + top
+    return Placed(placed, starts.tolist(), stops.tolist(), order)

@@ -96,8 +96,6 @@ def photograph(
     image: Image.Image, now: dict[str, float], rng: np.random.Generator, out: np.ndarray
 ) -> None:
     """Light from one side, its colour, exposure and sensor noise; into ``out (3, S, S)`` uint8.
-
-    One channel at a time: arrays this small stay in the memory that the process already has.
     """
     side = image.width
     angle, strength = np.pi * (0.15 + 0.7 * now["u_light"]), 0.04 + 0.26 * now["u_light_strength"]
@@ -105,14 +103,11 @@ def photograph(
     axis = np.linspace(-strength, strength, side, dtype=np.float32)
     across = (1 - math.cos(angle) * axis) * np.float32(exposure)  # (S,)
     down = (1 - 0.45 * math.sin(angle) * axis)[:, None]  # (S, 1)
+    tint = np.array([1 + warm, 1, 1 - warm], dtype=np.float32)[:, None, None]
     x, y = rng.integers(0, side, 2).tolist()
     grain = np.float32(1.2 + 6.0 * now["u_noise"] ** 2)
-    noise = _noise(side)[:, y : y + side, x : x + side]
-    pixels = np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))  # (3, S, S)
-    for channel, tint in enumerate((1 + warm, 1.0, 1 - warm)):
-        lit = pixels[channel] * (across * np.float32(tint))
-        lit *= down
-        lit += noise[channel] * grain
-        np.maximum(lit, 0, out=lit)
-        np.minimum(lit, 255, out=lit)
-        out[channel] = lit
+    lit = across * tint * down  # (3, S, S)
+    lit *= np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
+    lit += _noise(side)[:, y : y + side, x : x + side] * grain
+    np.clip(lit, 0, 255, out=lit)
+    out[...] = lit
