@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from faceattr.attributes import ATTRIBUTES
 from faceattr.data.drawing import (
     accessories,
     beard,
@@ -29,10 +30,10 @@ from faceattr.data.drawing.traits import draws, traits
 
 @dataclass
 class Painting:
-    """A picture and the truth about each face in it.
+    """A picture and the truth about each face in it; or N pictures of one face each.
 
     Attributes:
-        image: ``(3, S, S)`` uint8.
+        image: ``(3, S, S)`` uint8; of N pictures ``(N, 3, S, S)``, and K is N.
         box: ``(K, 4)`` float32, ``x0, y0, x1, y1`` around crown, cheeks and chin (no hair, no
             ears), in pixels.
         landmarks: ``(K, 5, 2)`` float32, pixels.
@@ -43,6 +44,11 @@ class Painting:
     box: np.ndarray
     landmarks: np.ndarray
     regions: np.ndarray | None
+
+    def part(self, rows: slice) -> Painting:
+        """Some of N pictures, in the same memory."""
+        regions = None if self.regions is None else self.regions[rows]
+        return Painting(self.image[rows], self.box[rows], self.landmarks[rows], regions)
 
 
 def sketch_face(notes: Notes, t: SimpleNamespace) -> Sketch:
@@ -144,55 +150,61 @@ def begin_face(notes: Notes, attributes, person, picture) -> tuple:
     return sketch_face(notes, t), t, rng
 
 
+def blank(count: int, size: int, regions: bool, empty=np.empty) -> Painting:
+    """Room for N pictures of one face each.
+
+    Args:
+        count: N. size: side of a picture in pixels. regions: also room for regions.
+        empty: makes an array of a shape and a dtype.
+    """
+    return Painting(
+        empty((count, 3, size, size), np.uint8),
+        empty((count, 4), np.float32),
+        empty((count, 5, 2), np.float32),
+        empty((count, len(ATTRIBUTES), size // 4, size // 4), np.bool_) if regions else None,
+    )
+
+
 def paint_faces(
-    attributes: np.ndarray,
-    people: Sequence,
-    pictures: Sequence,
-    size: int,
-    *,
-    view: str = "aligned",
-    regions: bool = True,
-) -> Painting:
-    """Some pictures of one face each: aligned, as a detector cuts it out, or in a cluttered scene.
+    into: Painting, attributes: np.ndarray, people: Sequence, pictures: Sequence, view: str
+) -> None:
+    """Paint N pictures of one face each: aligned, as a detector cuts it out, or in a scene.
 
     Shapes are moved to their places together, for that is faster; each picture depends on its own
     arguments alone.
 
     Args:
+        into: from :func:`blank`.
         attributes: ``(N, M)`` 0 or 1.
         people, pictures: N sequences of ints that seed :func:`~.traits.draws`.
-        size: side of the pictures in pixels.
         view: ``aligned``, ``unaligned`` or ``wild`` (in a scene of that size), each with a pose
             of that name above.
-        regions: also draw the true region of every attribute.
-
-    Returns:
-        A painting with one more dimension in front of its image.
     """
     pose_of, clutter = VIEWS[view]
-    zoom, notes = magnification(size), Notes()
+    size, notes = into.image.shape[-1], Notes()
+    zoom = magnification(size)
     begun = [begin_face(notes, *face) for face in zip(attributes, people, pictures, strict=True)]
     poses = [pose_of(t.now, rng, size) for _, t, rng in begun]
     sketches = [sketch for sketch, _, _ in begun]
     placed = place(notes, sketches, poses)
     points = magnified(placed, zoom)
-    images = np.empty((len(begun), 3, size, size), dtype=np.uint8)
-    for photo, (sketch, t, rng), pose in zip(images, begun, poses, strict=True):
+    for out, (sketch, t, rng), pose in zip(into.image, begun, poses, strict=True):
         image = scenery.background(rng, size * zoom, clutter)
         paint(image, sketch, placed, points, pose.scale * zoom)
         image = scenery.blurred(image.reduce(zoom), t.blur * pose.scale / 1.28)
-        scenery.photograph(image, t.now, rng, out=photo)
-    box, landmarks = truth(sketches, placed)
-    side = size // 4
-    drawn = masks(sketches, placed, side, size / side) if regions else None
-    return Painting(images, box.clip(0, size), landmarks, drawn)
+        scenery.photograph(image, t.now, rng, out)
+    box, into.landmarks[:] = truth(sketches, placed)
+    box.clip(0, size, out=into.box)
+    if into.regions is not None:
+        masks(sketches, placed, size / into.regions.shape[-1], into.regions)
 
 
 def paint_face(
     attributes: np.ndarray, person, picture, size: int, *, view="aligned", regions=True
 ) -> Painting:
     """One face, as :func:`paint_faces` paints several."""
-    painting = paint_faces([attributes], [person], [picture], size, view=view, regions=regions)
+    painting = blank(1, size, regions)
+    paint_faces(painting, [attributes], [person], [picture], view)
     painting.image = painting.image[0]
     return painting
 
@@ -223,7 +235,7 @@ def paint_scene(
         scenery.blur_patch(image, boxes[k] * zoom, t.blur * scale / 1.28 * zoom)
     _, now, _ = draws([0], [*scene, 2])
     photo = np.empty((3, size, size), dtype=np.uint8)
-    scenery.photograph(image.reduce(zoom), now, rng, out=photo)
+    scenery.photograph(image.reduce(zoom), now, rng, photo)
     return Painting(photo, boxes.clip(0, size), landmarks, None)
 
 

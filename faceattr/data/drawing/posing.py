@@ -108,7 +108,9 @@ def place(notes: Notes, sketches: Sequence[Sketch], poses: Sequence[Pose]) -> Pl
     of_shape[:8] = np.repeat(np.array(faces).T, np.diff(firsts), axis=1)
     of_shape[8] = np.nan_to_num(lifts)
     of_shape[4:6, np.isnan(lifts)] = 0  # what is flat does not turn with the head
-    left, top, cos, sin, yaw, pitch, wide, high, lift = np.repeat(of_shape[:, order], counts, axis=1)
+    left, top, cos, sin, yaw, pitch, wide, high, lift = np.repeat(
+        of_shape[:, order], counts, axis=1
+    )
 
     x, y = (points - CENTRE).T.astype(np.float32)  # (P,) each
     depth = np.maximum(1 - (x * wide) ** 2 - (y * high) ** 2, 0)

@@ -65,12 +65,16 @@ _FIRST = np.array([_ROW[ATTRIBUTE_PARTS[name][0]] for name in ATTRIBUTES])
 _REST = [(j, _ROW[part]) for j, name in enumerate(ATTRIBUTES) for part in ATTRIBUTE_PARTS[name][1:]]
 
 
-def masks(sketches: Sequence[Sketch], placed: Placed, side: int, shrink: float) -> np.ndarray:
-    """All regions of some faces, ``(N, M, side, side)`` bool, ``shrink`` pixels to a cell.
+_WHOLE = [j for j, row in enumerate(_FIRST) if not row]
+
+
+def masks(sketches: Sequence[Sketch], placed: Placed, shrink: float, out: np.ndarray) -> None:
+    """All regions of some faces into ``out (N, M, side, side)``, ``shrink`` pixels to a cell.
 
     All parts of all faces are drawn on one strip, a part below another: what moves a part down
     to its row is added to its points, once they are cut off to whole cells that lie on the grid.
     """
+    side = out.shape[-1]
     shapes, rows = [], []
     for k, sketch in enumerate(sketches):
         for name, shape in sketch.parts:
@@ -89,8 +93,7 @@ def masks(sketches: Sequence[Sketch], placed: Placed, side: int, shrink: float) 
     for shape in shapes:
         draw.polygon(cells[2 * placed.starts[shape] : 2 * placed.stops[shape]], 1)
     drawn = np.asarray(strip).view(bool).reshape(len(sketches), len(_PARTS), side, side)
-    out = drawn[:, _FIRST]  # (N, M, side, side)
+    np.take(drawn, _FIRST, axis=1, out=out, mode="clip")
     for attribute, part in _REST:
         out[:, attribute] |= drawn[:, part]
-    out[:, [j for j, row in enumerate(_FIRST) if not row]] = True  # the whole picture
-    return out
+    out[:, _WHOLE] = True  # the whole picture

@@ -17,8 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from faceattr.attributes import ATTRIBUTES
-from faceattr.data.drawing.painter import paint_faces
+from faceattr.data.drawing.painter import Painting, blank, paint_faces
 from faceattr.errors import DataError
 
 #: Faces that a process draws before it reports back.
@@ -31,35 +30,25 @@ LONG = 2000
 
 @dataclass
 class Order:
-    """What is to be drawn, and where to put it; ``regions`` None where they are not wanted."""
+    """What is to be drawn, and where to put it."""
 
     attributes: np.ndarray
     people: np.ndarray
     pictures: np.ndarray
-    size: int
     view: str
-    images: np.ndarray
-    box: np.ndarray
-    landmarks: np.ndarray
-    regions: np.ndarray | None
+    drawn: Painting
 
     def draw(self, rows: range) -> int:
         """Draw some rows into their places; returns how many."""
         part = slice(rows.start, rows.stop)
         people, pictures = self.people[part].tolist(), self.pictures[part].tolist()
-        painting = paint_faces(
+        paint_faces(
+            self.drawn.part(part),
             self.attributes[part],
             [[person] for person in people],
             list(zip(people, pictures, strict=True)),
-            self.size,
-            view=self.view,
-            regions=self.regions is not None,
+            self.view,
         )
-        self.images[part] = painting.image
-        self.box[part] = painting.box
-        self.landmarks[part] = painting.landmarks
-        if self.regions is not None:
-            self.regions[part] = painting.regions
         return len(rows)
 
 
@@ -70,10 +59,8 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def _array(shape: tuple[int, ...], dtype, shared: bool) -> np.ndarray:
-    """An array; what processes forked later write into a shared one is seen here."""
-    if not shared:
-        return np.empty(shape, dtype)
+def _shared(shape: tuple[int, ...], dtype) -> np.ndarray:
+    """An array of which is seen here what processes forked later write into it."""
     size = math.prod(shape)
     memory = mmap.mmap(-1, size * np.dtype(dtype).itemsize)
     return np.frombuffer(memory, dtype, size).reshape(shape)
@@ -88,7 +75,7 @@ def draw_many(
     view: str,
     regions: bool,
     workers: int | None,
-) -> Order:
+) -> Painting:
     """Draw N faces; the pixels depend on each face's own arguments alone.
 
     Args:
@@ -104,37 +91,26 @@ def draw_many(
     Raises:
         DataError: there is not enough memory, or a drawing process was killed.
     """
-    count, side = len(attributes), size // 4
+    count = len(attributes)
     if workers is None:
         workers = processors() if count >= FEW else 1
     workers = min(workers, -(-count // CHUNK)) if sys.platform == "linux" else 1
-    shared = workers > 1
-    masks = (count, len(ATTRIBUTES), side, side)
     try:
-        order = Order(
-            attributes,
-            people,
-            pictures,
-            size,
-            view,
-            images=_array((count, 3, size, size), np.uint8, shared),
-            box=_array((count, 4), np.float32, shared),
-            landmarks=_array((count, 5, 2), np.float32, shared),
-            regions=_array(masks, np.bool_, shared) if regions else None,
-        )
+        drawn = blank(count, size, regions, _shared if workers > 1 else np.empty)
     except (MemoryError, OSError, OverflowError) as error:
         raise DataError(
             f"no memory for {count} faces of {size} pixels: take fewer or smaller ones, or leave "
             "out the regions"
         ) from error
+    order = Order(attributes, people, pictures, view, drawn)
     jobs = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
     with tqdm(total=count, desc="drawing faces", unit="face", disable=count < LONG) as bar:
-        if shared:
+        if workers > 1:
             _share(order, jobs, workers, bar)
         else:
             for rows in jobs:
                 bar.update(order.draw(rows))
-    return order
+    return drawn
 
 
 _ORDER: Order | None = None
