@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
 
-from faceattr.attributes import ATTRIBUTES
 from faceattr.data.drawing import (
     accessories,
     beard,
@@ -22,33 +20,11 @@ from faceattr.data.drawing import (
 )
 from faceattr.data.drawing.canvas import magnified, paint
 from faceattr.data.drawing.curves import polygon
+from faceattr.data.drawing.painting import Painting, blank
 from faceattr.data.drawing.posing import CENTRE, Placed, Pose, place
 from faceattr.data.drawing.regions import masks
 from faceattr.data.drawing.sketch import Notes, Sketch
 from faceattr.data.drawing.traits import draws, traits
-
-
-@dataclass
-class Painting:
-    """A picture and the truth about each face in it; or N pictures of one face each.
-
-    Attributes:
-        image: ``(3, S, S)`` uint8; of N pictures ``(N, 3, S, S)``, and K is N.
-        box: ``(K, 4)`` float32, ``x0, y0, x1, y1`` around crown, cheeks and chin (no hair, no
-            ears), in pixels.
-        landmarks: ``(K, 5, 2)`` float32, pixels.
-        regions: ``(K, M, S // 4, S // 4)`` bool, or None where not asked for.
-    """
-
-    image: np.ndarray
-    box: np.ndarray
-    landmarks: np.ndarray
-    regions: np.ndarray | None
-
-    def part(self, rows: slice) -> Painting:
-        """Some of N pictures, in the same memory."""
-        regions = None if self.regions is None else self.regions[rows]
-        return Painting(self.image[rows], self.box[rows], self.landmarks[rows], regions)
 
 
 def sketch_face(notes: Notes, t: SimpleNamespace) -> Sketch:
@@ -150,21 +126,6 @@ def begin_face(notes: Notes, attributes, person, picture) -> tuple:
     return sketch_face(notes, t), t, rng
 
 
-def blank(count: int, size: int, regions: bool, empty=np.empty) -> Painting:
-    """Room for N pictures of one face each.
-
-    Args:
-        count: N. size: side of a picture in pixels. regions: also room for regions.
-        empty: makes an array of a shape and a dtype.
-    """
-    return Painting(
-        empty((count, 3, size, size), np.uint8),
-        empty((count, 4), np.float32),
-        empty((count, 5, 2), np.float32),
-        empty((count, len(ATTRIBUTES), size // 4, size // 4), np.bool_) if regions else None,
-    )
-
-
 def paint_faces(
     into: Painting, attributes: np.ndarray, people: Sequence, pictures: Sequence, view: str
 ) -> None:
@@ -174,7 +135,7 @@ def paint_faces(
     arguments alone.
 
     Args:
-        into: from :func:`blank`.
+        into: from :func:`~.painting.blank`.
         attributes: ``(N, M)`` 0 or 1.
         people, pictures: N sequences of ints that seed :func:`~.traits.draws`.
         view: ``aligned``, ``unaligned`` or ``wild`` (in a scene of that size), each with a pose

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from faceattr.data.drawing.painter import Painting, blank, paint_faces
+from faceattr.data.drawing.painter import paint_faces
+from faceattr.data.drawing.painting import Painting, blank
 from faceattr.errors import DataError
 
-#: Faces that a process draws before it reports back.
+#: Faces that a process draws together, before it reports back.
 CHUNK = 32
 #: Fewer faces than this are drawn faster by one process than by several.
 FEW = 256
@@ -85,8 +86,7 @@ def draw_many(
             because a process started afresh would run the caller's script a second time.
 
     Returns:
-        Images ``(N, 3, S, S)`` uint8, box ``(N, 4)``, landmarks ``(N, 5, 2)``, regions
-        ``(N, M, S // 4, S // 4)`` bool or None.
+        N pictures of one face each.
 
     Raises:
         DataError: there is not enough memory, or a drawing process was killed.
