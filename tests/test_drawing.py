@@ -13,6 +13,8 @@ import torch
 
 from faceattr import ATTRIBUTES, index
 from faceattr.data.drawing import paint_face
+from faceattr.data.drawing.painter import paint_faces
+from faceattr.data.drawing.painting import blank
 from faceattr.data.labels import LabelModel
 from faceattr.data.synthetic import draw_face
 from faceattr.errors import DataError
@@ -62,6 +64,19 @@ def test_same_pixels_in_another_interpreter():
         env={**os.environ, "PYTHONHASHSEED": "77"},
     ).stdout.strip()
     assert there == hashlib.sha256(here.image.tobytes() + here.regions.tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize("view", ["aligned", "wild"])
+def test_a_face_is_the_same_whatever_is_drawn_with_it(people, view):
+    together = blank(len(people), 64, True)
+    seeds = [[k] for k in range(len(people))]
+    paint_faces(together, people, seeds, [[k, 3] for k in range(len(people))], view)
+    for k, attributes in enumerate(people):
+        alone = paint_face(attributes, [k], [k, 3], 64, view=view)
+        assert (alone.image == together.image[k]).all()
+        assert (alone.box[0] == together.box[k]).all()
+        assert (alone.landmarks[0] == together.landmarks[k]).all()
+        assert (alone.regions[0] == together.regions[k]).all()
 
 
 def test_drawing_needs_no_torch():

@@ -241,7 +241,7 @@ def test_faces_of_any_view_are_drawn_again(view):
 def test_a_killed_drawing_process_is_one_clear_error(monkeypatch):
     if sys.platform != "linux":
         pytest.skip("the replaced function reaches the processes by fork only")
-    monkeypatch.setattr(workshop, "paint_face", lambda *a, **k: os._exit(9))
+    monkeypatch.setattr(workshop, "paint_faces", lambda *a, **k: os._exit(9))
     with pytest.raises(DataError, match="workers=1"):
         SynthFaces(70, size=32, workers=2)
 

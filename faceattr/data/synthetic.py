@@ -187,7 +187,7 @@ class SynthFaces(FaceDataset):
         drawn = draw_many(clean, people, picture, size, view=view, regions=regions, workers=workers)
         self.clean_attributes = torch.from_numpy(clean)
         faces = Faces(
-            images=torch.from_numpy(drawn.images),
+            images=torch.from_numpy(drawn.image),
             attributes=self._spoiled(label_noise, labelled),
             identity=torch.from_numpy(identity),
             box=torch.from_numpy(drawn.box),

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from faceattr.data.drawing import colours
 from faceattr.data.drawing.colours import mix, shade
-from faceattr.data.drawing.curves import bundle, mirrored, path, ring, spline
-from faceattr.data.drawing.sketch import CENTRE, MIDDLE, Sketch
+from faceattr.data.drawing.curves import (
+    Curve,
+    back,
+    join,
+    mirrored,
+    moved,
+    polygon,
+    ring,
+    spline,
+)
+from faceattr.data.drawing.posing import CENTRE
+from faceattr.data.drawing.sketch import Sketch
 
-_X, _Y = CENTRE.tolist()
+_X, _Y = CENTRE
 
 
-def _jaw(t, inside: float, above: float) -> np.ndarray:
+def _jaw(t, inside: float, above: float) -> Curve:
     """A band along the jaw from ear to ear, ``inside`` units deep at the chin."""
     h = t.height
     outer = [
@@ -22,8 +30,9 @@ def _jaw(t, inside: float, above: float) -> np.ndarray:
         (0, h - inside), (t.chin * 0.95, 0.93 * h - inside * 0.8),
         (t.jaw - 0.55 * inside, 0.5 * h), (t.cheek - 2.4, above * h),
     ]  # fmt: skip
-    outer, inner = spline(outer, 3) + CENTRE, spline(inner, 3) + CENTRE  # ear to chin, chin to ear
-    return np.concatenate([outer, mirrored(outer)[::-1], mirrored(inner)[::-1], inner])
+    outer, inner = spline(outer, 3), spline(inner, 3)  # ear to chin, chin to ear
+    band = join(outer, back(mirrored(outer, 0)), back(mirrored(inner, 0)), inner)
+    return moved(band, _X, _Y)
 
 
 def shadow(sketch: Sketch, t, skin) -> None:
@@ -32,27 +41,27 @@ def shadow(sketch: Sketch, t, skin) -> None:
     band = _jaw(t, 10.0, 0.02)
     lip = _upper_lip(t, 1.0)
     if t.shadow > 0.04:
-        sketch.shape(band + (0, 0.3), tint, 0.2, 0.8 * t.shadow)
+        sketch.shape(moved(band, 0, 0.3), tint, 0.2, 0.8 * t.shadow)
         sketch.shape(lip, tint, 1.0, 0.7 * t.shadow)
-        dots = t.texture[:32].reshape(16, 2) * (6.5, 1.6) + (_X, _Y + 0.82 * t.height)
-        for x, y in dots[: int(16 * min(1.0, 2 * t.shadow))].tolist():
-            sketch.shape(
-                np.array([(x, y), (x + 0.6, y), (x + 0.3, y + 0.7)]), shade(tint, 0.7), 0.2, 0.6
-            )
+        dark, low = shade(tint, 0.7), _Y + 0.82 * t.height
+        for k in range(int(16 * min(1.0, 2 * t.shadow))):
+            x, y = _X + 6.5 * t.texture[2 * k], low + 1.6 * t.texture[2 * k + 1]
+            dot = polygon([(x, y), (x + 0.6, y), (x + 0.3, y + 0.7)])
+            sketch.shape(dot, dark, 0.2, 0.6)
     sketch.part("jaw", band, 0.2)
     sketch.part("upper_lip", lip, 1.0)
 
 
-def _upper_lip(t, size: float) -> np.ndarray:
+def _upper_lip(t, size: float) -> Curve:
     """The patch between nose and mouth where a mustache grows."""
     top, low = t.nose_y + 2.0, t.mouth_y - t.lip * 0.6
     w = (t.mouth_width - 1.6 * (t.smile > 1)) * size + 0.6
     drop = 1.2 - 0.6 * t.smile
     right = [
-        (0, top), (w * 0.55, top + 0.4), (w, low + drop - 0.8), (w * 0.85, low + drop + 0.8),
-        (w * 0.4, low), (0, low - 0.4),
+        (_X, top), (_X + w * 0.55, top + 0.4), (_X + w, low + drop - 0.8),
+        (_X + w * 0.85, low + drop + 0.8), (_X + w * 0.4, low), (_X, low - 0.4),
     ]  # fmt: skip
-    half = spline(right) + MIDDLE
+    half = spline(right)
     return ring(half, mirrored(half))
 
 
@@ -63,31 +72,26 @@ def beard(sketch: Sketch, t) -> None:
     if t.beard:
         edge = _jaw(t, 7.5, -0.02)
         sketch.shape(edge, colour, 0.3, min(0.9, t.beard))
-        roots = np.linspace(-0.85, 0.85, 16)
-        x = _X + roots * t.jaw
-        y = _Y + h * (1.0 - 0.36 * roots**2) - 1.2
-        tips = path(x + 0.5 * sway, y + 2.2 + 0.5 * sway)
-        hairs = bundle(path(x, y - 3), path(x, y), tips)
+        hairs = []
+        for k, bent in enumerate(sway):
+            root = -0.85 + 1.7 * k / 15
+            x, y = _X + root * t.jaw, _Y + h * (1.0 - 0.36 * root**2) - 1.2
+            hairs.append(((x, y - 3), (x, y), (x + 0.5 * bent, y + 2.2 + 0.5 * bent)))
         sketch.strokes(hairs, shade(colour, 0.8), 1.2, 0.3, min(0.8, t.beard))
     if t.goatee:
         y = t.mouth_y + 3.2 + t.lip + t.open * 1.1
-        low = _Y + h + 1.8
-        half = (
-            spline(
-                [
-                    (0, y),
-                    (3.0, y + 0.4),
-                    (t.chin * 0.95, y + 3.5),
-                    (t.chin * 0.7, low - 2),
-                    (0, low),
-                ]
-            )
-            + MIDDLE
-        )
+        low, w = _Y + h + 1.8, t.chin
+        right = [
+            (_X, y), (_X + 3.0, y + 0.4), (_X + 0.95 * w, y + 3.5), (_X + 0.7 * w, low - 2),
+            (_X, low),
+        ]  # fmt: skip
+        half = spline(right)
         sketch.shape(ring(half, mirrored(half)), colour, 0.5, min(1.0, t.goatee))
-        x = _X + np.linspace(-0.5, 0.5, 5) * t.chin
-        tips = path(x + 0.4 * sway[:5], low + 0.9 - abs(x - _X) * 0.3)
-        hairs = bundle(path(x, y + 2), path(x, low - 3), tips)
+        hairs = []
+        for k in range(5):
+            beside = (0.25 * k - 0.5) * w
+            tip = (_X + beside + 0.4 * sway[k], low + 0.9 - 0.3 * abs(beside))
+            hairs.append(((_X + beside, y + 2), (_X + beside, low - 3), tip))
         sketch.strokes(hairs, shade(colour, 1.5), 0.7, 0.5, 0.6)
     if t.mustache:
         patch = _upper_lip(t, 0.95)
@@ -97,19 +101,11 @@ def beard(sketch: Sketch, t) -> None:
             ((_X + s, y), (_X + s * 4, y + 0.6), (_X + s * 6.4, t.mouth_y - 0.6)) for s in (-1, 1)
         ]
         sketch.strokes(hairs, shade(colour, 1.6), 0.6, 1.2, 0.6)
+    strip = [(0.0, 39.0), (-3.0, 40.0), (-2.8, 54), (-1.2, 58.5), (0.6, 56)]  # out from the temple
+    wide = [(1.6 * x + 0.768, 1.1 * y - 4.95) for x, y in strip]  # about its middle
     for sign in (-1, 1):
         x = _X + sign * (t.temple - 0.2)
-        strip = np.array(
-            [
-                (x, 39.0),
-                (x - sign * 3.0, 40.0),
-                (x - sign * 2.8, 54),
-                (x - sign * 1.2, 58.5),
-                (x + sign * 0.6, 56),
-            ]
-        )
         if t.sideburns:
-            sketch.shape(strip, colour, 0.2, min(1.0, t.sideburns))
-        middle = strip.mean(axis=0)
-        sketch.part("sideburns", middle + (strip - middle) * (1.6, 1.1), 0.2)
+            sketch.shape(moved(polygon(strip), x, 0, sign), colour, 0.2, min(1.0, t.sideburns))
+        sketch.part("sideburns", moved(polygon(wide), x, 0, sign), 0.2)
     sketch.part_oval("chin", _X, _Y + h - 4.0, t.chin + 1.6, 6.4, 0.5)

@@ -1,15 +1,53 @@
-"""Curves as point arrays: closed splines, brush strokes, ellipses. All in face units, ``(n, 2)``.
+"""Curves without points: a few control points, and the fixed shares that mix them into a curve.
+
+A spline, an ellipse, an arch: every point of such a curve is a weighted mean of a few control
+points, and the weights are the same for every face. So a curve is noted as a :class:`Mixture`
+(made once) and its control points (a handful of plain numbers); the points of all curves of all
+faces follow later from a few matrix products. Moving or mirroring a curve moves its controls.
 
 Face units: the aligned picture is 100 wide and 100 high, x to the right, y down.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
 
-Points = np.ndarray
+Point = tuple[float, float]
+
+
+class Mixture:
+    """How much of each of k control points is in each of n points of a curve.
+
+    Attributes:
+        shares: ``(n, k)``; every row sums to 1, so that a curve moves with its controls.
+    """
+
+    __slots__ = ("shares",)
+
+    def __init__(self, shares: np.ndarray):
+        self.shares = np.ascontiguousarray(shares, dtype=np.float64)
+
+
+Curve = tuple[Mixture, Sequence[Point]]
+
+
+def points_of(curve: Curve) -> list[list[float]]:
+    """The points of one curve, for the few that are wanted before the face is posed."""
+    mixture, controls = curve
+    return (mixture.shares @ controls).tolist()
+
+
+@cache
+def _corners(count: int) -> Mixture:
+    return Mixture(np.eye(count))
+
+
+def polygon(points: Sequence[Point]) -> Curve:
+    """The straight-edged curve through the points."""
+    return _corners(len(points)), points
 
 
 def _catmull(fractions: np.ndarray) -> np.ndarray:
@@ -26,67 +64,104 @@ def _catmull(fractions: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _spline_weights(controls: int, steps: int, closed: bool) -> np.ndarray:
-    """Matrix that turns ``controls`` control points into points of the spline through them."""
+def spline_mixture(controls: int, steps: int, closed: bool) -> Mixture:
+    """The shares of :func:`spline`."""
     local = _catmull(np.arange(steps) / steps)  # (steps, 4)
     segments = controls if closed else controls - 1
-    weights = np.zeros((segments * steps + (0 if closed else 1), controls))
+    shares = np.zeros((segments * steps + (0 if closed else 1), controls))
     for segment in range(segments):
         for k in range(4):
             at = segment + k - 1
             at = at % controls if closed else min(max(at, 0), controls - 1)
-            weights[segment * steps : (segment + 1) * steps, at] += local[:, k]
+            shares[segment * steps : (segment + 1) * steps, at] += local[:, k]
     if not closed:
-        weights[-1, -1] = 1
-    return weights
+        shares[-1, -1] = 1
+    return Mixture(shares)
 
 
-def spline(controls, steps: int = 5, closed: bool = False) -> Points:
-    """Smooth curve through the control points, open or closed."""
-    controls = np.asarray(controls, dtype=np.float64)
-    return _spline_weights(len(controls), steps, closed) @ controls  # (segments * steps, 2)
+def spline(controls: Sequence[Point], steps: int = 5, closed: bool = False) -> Curve:
+    """Smooth curve through the control points, open or closed, ``steps`` points to a segment."""
+    return spline_mixture(len(controls), steps, closed), controls
 
 
-def path(x, y) -> Points:
-    """Points from their x and y; either may be one number for all."""
-    points = np.empty((len(x) if isinstance(x, np.ndarray) else len(y), 2))
-    points[:, 0] = x
-    points[:, 1] = y
-    return points
+def arch(*columns: np.ndarray) -> Mixture:
+    """Shares of a curve that starts from an origin and goes ``columns[i]`` of the way along i."""
+    ways = np.stack(columns, axis=1)  # (n, k - 1)
+    return Mixture(np.hstack([1 - ways.sum(axis=1, keepdims=True), ways]))
 
 
-def ring(upper: Points, lower: Points) -> Points:
-    """Close a shape from two curves that run the same way: there on one, back on the other."""
-    return np.concatenate([upper, lower[::-1]])
-
-
-def bundle(starts: Points, bends: Points, ends: Points) -> np.ndarray:
-    """Controls of K strokes, ``(K, 3, 2)``, from K starts, bends and ends."""
-    return np.stack([starts, bends, ends], axis=1)
-
-
-def ellipse(x: float, y: float, rx: float, ry: float, count: int = 16) -> Points:
-    """Points of an ellipse, clockwise on the screen from its right end."""
-    cos, sin = _circle(count)
-    return path(cos * rx + x, sin * ry + y)
+def spread(mixture: Mixture, origin: Point, *directions: Point) -> Curve:
+    """The curve of an :func:`arch` from its origin and its directions."""
+    x, y = origin
+    return mixture, [origin, *[(x + dx, y + dy) for dx, dy in directions]]
 
 
 @cache
-def _circle(count: int) -> tuple[np.ndarray, np.ndarray]:
+def _circle(count: int) -> Mixture:
     angle = np.arange(count) * (2 * np.pi / count)
-    return np.cos(angle), np.sin(angle)
+    return arch(np.cos(angle), np.sin(angle))
 
 
-def ovals(x, y, rx, ry, count: int = 12) -> np.ndarray:
-    """K ellipses, each argument of length K; ``(K, count, 2)``."""
-    x, y, rx, ry = np.array((x, y, rx, ry))[..., None]
-    cos, sin = _circle(count)
-    return np.stack([cos * rx + x, sin * ry + y], axis=-1)
+def ellipse(x: float, y: float, rx: float, ry: float, count: int = 16) -> Curve:
+    """An ellipse, clockwise on the screen from its right end."""
+    return _circle(count), ((x, y), (x + rx, y), (x, y + ry))
 
 
-def dots(x, y) -> np.ndarray:
-    """K single points, ``(K, 1, 2)``."""
-    return np.array((x, y)).T[:, None]
+@cache
+def _joined(*mixtures: Mixture) -> Mixture:
+    blocks = [mixture.shares for mixture in mixtures]
+    rows, columns = np.cumsum([(0, 0), *(block.shape for block in blocks)], axis=0).T
+    shares = np.zeros((rows[-1], columns[-1]))
+    for k, block in enumerate(blocks):
+        shares[rows[k] : rows[k + 1], columns[k] : columns[k + 1]] = block
+    return Mixture(shares)
+
+
+def join(*curves: Curve) -> Curve:
+    """One curve from several, each going on where the one before it ended."""
+    mixtures, controls = zip(*curves, strict=True)
+    return _joined(*mixtures), [point for some in controls for point in some]
+
+
+@cache
+def rows(mixture: Mixture, start: int | None, stop: int | None, step: int | None) -> Mixture:
+    """The shares of a part of a curve."""
+    return Mixture(mixture.shares[start:stop:step])
+
+
+def cut(curve: Curve, start: int | None, stop: int | None, step: int | None = None) -> Curve:
+    """A part of a curve: the points that the slice ``start:stop:step`` takes."""
+    mixture, controls = curve
+    return rows(mixture, start, stop, step), controls
+
+
+def back(curve: Curve) -> Curve:
+    """The curve run from its end to its start."""
+    mixture, controls = curve
+    return rows(mixture, None, None, -1), controls
+
+
+def ring(there: Curve, returning: Curve) -> Curve:
+    """Close a shape from two curves that run the same way: there on one, back on the other."""
+    return join(there, back(returning))
+
+
+def moved(curve: Curve, x: float, y: float, wide: float = 1.0, high: float = 1.0) -> Curve:
+    """The curve made so many times as wide and as high about (0, 0), then moved by (x, y)."""
+    mixture, controls = curve
+    return mixture, [(wide * u + x, high * v + y) for u, v in controls]
+
+
+def mirrored(curve: Curve, axis: float = 50.0) -> Curve:
+    """The curve on the other side of a vertical axis."""
+    mixture, controls = curve
+    return mixture, [(2 * axis - x, y) for x, y in controls]
+
+
+def grown(curve: Curve, factor: float, centre: Point) -> Curve:
+    """The curve made ``factor`` times as large about a centre."""
+    x, y = centre
+    return moved(curve, x - factor * x, y - factor * y, factor, factor)
 
 
 @cache
@@ -98,30 +173,23 @@ def _brush(count: int) -> tuple[np.ndarray, ...]:
     return place, slope, 0.5 * np.sin(np.pi * (0.06 + 0.88 * t)) ** 0.7, 3.2 * np.pi * t
 
 
-def brush(controls, width, wave, phase, count: int = 7) -> np.ndarray:
+def brush(controls: np.ndarray, numbers: np.ndarray, count: int) -> np.ndarray:
     """Brush strokes along quadratic curves, thin at both ends.
 
     Args:
         controls: ``(K, 3, 2)``, start, bend and end of each stroke.
-        width: ``(K,)`` of each stroke at its middle.
-        wave: ``(K,)`` height of the waves that a stroke makes.
-        phase: ``(K,)`` of the waves.
+        numbers: ``(K, 3)`` of each stroke: width at its middle, height and phase of its waves.
         count: points along a stroke.
 
     Returns:
         ``(K, 2 * count, 2)``, the outline of each stroke.
     """
     place, slope, half, turn = _brush(count)
-    controls = np.asarray(controls, dtype=np.float64)
-    wave, phase, width = (np.asarray(v)[:, None] for v in (wave, phase, width))
+    width, wave, phase = numbers.T[..., None]  # (K, 1) each
     middle, along = place @ controls, slope @ controls  # (K, count, 2)
     along /= np.hypot(along[..., 0], along[..., 1])[..., None] + 1e-9
     normal = along[..., ::-1] * (-1.0, 1.0)
-    middle += normal * (wave * np.sin(turn + phase))[..., None]
-    offset = normal * (width * half)[..., None]
-    return np.concatenate([middle + offset, (middle - offset)[:, ::-1]], axis=1)
-
-
-def mirrored(points: Points, axis: float = 50.0) -> Points:
-    """The points on the other side of a vertical axis."""
-    return path(2 * axis - points[:, 0], points[:, 1])
+    if wave.any():
+        middle += normal * (wave * np.sin(turn + phase))[..., None]
+    normal *= (width * half)[..., None]
+    return np.concatenate([middle + normal, (middle - normal)[:, ::-1]], axis=1)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from faceattr.data.drawing import colours
 from faceattr.data.drawing.colours import mix, shade
-from faceattr.data.drawing.curves import bundle, path, ring, spline
-from faceattr.data.drawing.sketch import CENTRE, Sketch
+from faceattr.data.drawing.curves import join, moved, ring, spline
+from faceattr.data.drawing.posing import CENTRE
+from faceattr.data.drawing.sketch import Sketch
 
-_X = float(CENTRE[0])
+_X = CENTRE[0]
 
 
 def hat(sketch: Sketch, t) -> None:
@@ -57,15 +56,13 @@ def hat(sketch: Sketch, t) -> None:
             (_X - side, 33.5),
         ]
     )
-    sketch.shape(np.concatenate([dome, brim]), colour, 0.6)
+    sketch.shape(join(dome, brim), colour, 0.6)
     kind = now["u_hat"]
     if kind < 0.38:  # knitted
-        cuff = ring(brim + (0, 1.5), brim - (0, 4.5))
+        cuff = ring(moved(brim, 0, 1.5), moved(brim, 0, -4.5))
         sketch.shape(cuff, shade(colour, 0.78), 0.8)
-        x = np.linspace(-0.8, 0.8, 9) * side + _X
-        ribs = bundle(
-            path(x, 26.0), path(_X + (x - _X) * 0.9, 19.0), path(_X + (x - _X) * 0.5, 11.0)
-        )
+        beside = [0.2 * k * side for k in range(-4, 5)]
+        ribs = [((_X + x, 26.0), (_X + 0.9 * x, 19.0), (_X + 0.5 * x, 11.0)) for x in beside]
         sketch.strokes(ribs, band, 0.7, 0.6, 0.7)
         sketch.oval(_X, 8.0, 3.2, 3.0, mix(colour, (255, 255, 255), 0.35), 0.6)
     elif kind < 0.72:  # cap with a peak
@@ -86,6 +83,6 @@ def hat(sketch: Sketch, t) -> None:
         sketch.strokes(seams, band, 0.6, 0.6, 0.8)
     else:  # brim all round
         sketch.oval(_X, 31.0, side + 8.5, 4.4, shade(colour, 0.85), 1.0)
-        ribbon = ring(brim - (0, 1.4), brim - (0, 5.6))
+        ribbon = ring(moved(brim, 0, -1.4), moved(brim, 0, -5.6))
         sketch.shape(ribbon, band, 1.0)
-        sketch.shape(ring(brim + (0, 1.6), brim - (0, 1.0)), shade(colour, 0.7), 1.0)
+        sketch.shape(ring(moved(brim, 0, 1.6), moved(brim, 0, -1.0)), shade(colour, 0.7), 1.0)

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
 from faceattr.data.drawing.colours import cloth, mix, shade
-from faceattr.data.drawing.curves import mirrored, ring, spline
-from faceattr.data.drawing.sketch import CENTRE, MIDDLE, Sketch
+from faceattr.data.drawing.curves import (
+    Curve,
+    back,
+    cut,
+    grown,
+    join,
+    mirrored,
+    moved,
+    polygon,
+    ring,
+    spline,
+)
+from faceattr.data.drawing.posing import CENTRE
+from faceattr.data.drawing.sketch import Sketch
 
-_X, _Y = CENTRE.tolist()
+_X, _Y = CENTRE
 
 
-def outline(t) -> np.ndarray:
-    """Outline of the head, from the crown round the chin and back, ``(48, 2)``."""
+def outline(t) -> Curve:
+    """Outline of the head, from the crown round the chin and back, 48 points.
+
+    Points 12 to 36 are from below the eyes down, points 15 to 33 those of the chin.
+    """
     right = [
         (0.62 * t.temple, -0.86 * t.height),
         (t.temple, -0.36 * t.height),
@@ -22,7 +37,7 @@ def outline(t) -> np.ndarray:
     ]
     half = [(0, -t.height), *right, (0, t.height)]
     points = half + [(-x, y) for x, y in reversed(right)]
-    return spline(points, 4, closed=True) + CENTRE  # (12 * 4, 2)
+    return moved(spline(points, 4, closed=True), _X, _Y)  # 12 * 4 points
 
 
 def torso(sketch: Sketch, t, skin) -> None:
@@ -32,27 +47,24 @@ def torso(sketch: Sketch, t, skin) -> None:
     body = cloth(now["u_clothes_hue"], now["u_clothes_value"])
     deep = 2.0 + 7.0 * now["u_clothes"]
     wide = 32.5 + 1.8 * t.who["shoulder"]
-    throat = spline([(-width, 60), (-width, 78), (-width - 3, 84), (-width - 9, 92)])
-    throat = throat + MIDDLE
+    left = _X - width
+    throat = spline([(left, 60), (left, 78), (left - 3, 84), (left - 9, 92)])
     neck = ring(throat, mirrored(throat))
     sketch.part("neck", sketch.shape(neck, shade(skin, 0.90), None))
     sketch.spot(_X, chin + 1.5, width * 1.1, 6.5, shade(skin, 0.62), 0.9, None)
-    side = [
-        (-width - 1.5, 82.5),
-        (-width - 8, 86),
-        (-wide + 2, 92),
-        (-wide - 3, 104),
-    ]
-    side = np.concatenate([spline(side), [(-wide - 9, 400)]]) + MIDDLE  # down out of any scene
+    edge = _X - wide
+    side = spline([(left - 1.5, 82.5), (left - 8, 86), (edge + 2, 92), (edge - 3, 104)])
+    side = join(side, polygon([(edge - 9, 400)]))  # down out of any scene
     half = [(-width - 1.5, 82.5), (-width * 0.6, 84.5 + deep * 0.6)]
     dip = [*half, (0, 84.5 + deep), *((-x, y) for x, y in reversed(half))]
-    neckline = spline(dip) + MIDDLE
-    sketch.shape(np.concatenate([side[::-1], neckline, mirrored(side)]), body, None)
+    neckline = moved(spline(dip), _X, 0)
+    sketch.shape(join(back(side), neckline, mirrored(side)), body, None)
     sketch.line(neckline, shade(body, 0.72), 0.9, None)
     if now["u_clothes"] < 0.3:  # the open front of a jacket
-        lapel = np.array([(-width - 1.5, 82.5), (-width - 7, 86), (-6, 104), (-2, 120), (-1, 96)])
-        for points in (lapel + MIDDLE, mirrored(lapel + MIDDLE)):
-            sketch.shape(points, shade(body, 0.78), None)
+        lapel = [(left - 1.5, 82.5), (left - 7, 86), (_X - 6, 104), (_X - 2, 120), (_X - 1, 96)]
+        lapel = polygon(lapel)
+        for flap in (lapel, mirrored(lapel)):
+            sketch.shape(flap, shade(body, 0.78), None)
 
 
 def ears(sketch: Sketch, t, skin) -> None:
@@ -70,21 +82,20 @@ def head(sketch: Sketch, t, skin) -> None:
     chin, fold = _Y + t.height, t.double_chin
     around = outline(t)
     if fold > 0.15:  # a second, narrower chin below the first
-        low = around[around[:, 1] > 58]
-        sketch.shape((low - (_X, 0)) * (0.86, 1) + (_X, 3.6 * fold), shade(skin, 0.80), None)
-        inner = (low - (_X, 2)) * (0.80, 1) + (_X, 2.9 * fold)
-        sketch.shape(inner, shade(skin, 0.93), None)
+        low = cut(around, 15, 34)
+        for wide, drop, tone in ((0.86, 3.6 * fold, 0.80), (0.80, 2.9 * fold - 2, 0.93)):
+            sketch.shape(moved(low, _X - wide * _X, drop, wide), shade(skin, tone), None)
     sketch.part_oval("under_chin", _X, chin + 0.2, 12.5, 5.4, None)
     sketch.head = (t.temple + 0.8, t.skull)
     sketch.outline = sketch.shape(around, shade(skin, 0.84))
     sketch.part("face", sketch.outline)
-    centred = around - CENTRE
-    sketch.part("lower_face", around[around[:, 1] > 49.0] + centred[around[:, 1] > 49.0] * 0.07)
-    angle = np.pi * (0.15 + 0.7 * t.now["u_light"])
-    towards = np.array([-np.cos(angle), -0.45 * np.sin(angle)])
-    tones = ((0.965, 0.93, 0.5), (0.91, 0.98, 1.0), (0.80, 1.03, 1.8))
-    for size, tone, shift in tones:  # soft enough for every other point to do
-        sketch.shape(centred[::2] * size + (CENTRE + towards * shift), shade(skin, tone))
+    sketch.part("lower_face", grown(cut(around, 12, 37), 1.07, CENTRE))
+    angle = math.pi * (0.15 + 0.7 * t.now["u_light"])
+    right, down = -math.cos(angle), -0.45 * math.sin(angle)  # towards the light
+    coarse = cut(around, None, None, 2)  # soft enough for every other point to do
+    for size, tone, shift in ((0.965, 0.93, 0.5), (0.91, 0.98, 1.0), (0.80, 1.03, 1.8)):
+        lit = grown(coarse, size, (_X, _Y))
+        sketch.shape(moved(lit, right * shift, down * shift), shade(skin, tone))
     if fold > 0.15:
         crease = ((_X - 8.5, chin - 2.6), (_X, chin + 2.2), (_X + 8.5, chin - 2.6))
         sketch.strokes([crease], shade(skin, 0.55), 1.3, None, min(0.85, 0.8 * fold))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from faceattr.data.drawing import colours
 from faceattr.data.drawing.colours import shade
-from faceattr.data.drawing.sketch import CENTRE, Sketch
+from faceattr.data.drawing.posing import CENTRE
+from faceattr.data.drawing.sketch import Sketch
 
-_X = float(CENTRE[0])
+_X = CENTRE[0]
 
 
 def occluder(sketch: Sketch, t, skin) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,32 +18,18 @@ from faceattr.data.drawing import (
     obstacles,
     scenery,
 )
+from faceattr.data.drawing.canvas import magnified, paint
+from faceattr.data.drawing.curves import polygon
+from faceattr.data.drawing.painting import Painting, blank
+from faceattr.data.drawing.posing import CENTRE, Placed, Pose, place
 from faceattr.data.drawing.regions import masks
-from faceattr.data.drawing.sketch import CENTRE, Pose, Posed, Sketch
+from faceattr.data.drawing.sketch import Notes, Sketch
 from faceattr.data.drawing.traits import draws, traits
 
 
-@dataclass
-class Painting:
-    """A picture and the truth about each face in it.
-
-    Attributes:
-        image: ``(3, S, S)`` uint8.
-        box: ``(K, 4)`` float32, ``x0, y0, x1, y1`` around crown, cheeks and chin (no hair, no
-            ears), in pixels.
-        landmarks: ``(K, 5, 2)`` float32, pixels.
-        regions: ``(K, M, S // 4, S // 4)`` bool, or None where not asked for.
-    """
-
-    image: np.ndarray
-    box: np.ndarray
-    landmarks: np.ndarray
-    regions: np.ndarray | None
-
-
-def sketch_face(t: SimpleNamespace) -> Sketch:
+def sketch_face(notes: Notes, t: SimpleNamespace) -> Sketch:
     """All shapes of one face, from back to front."""
-    sketch, skin = Sketch(), colours.skin(t)
+    sketch, skin = Sketch(notes), colours.skin(t)
     hair.behind(sketch, t)
     head.torso(sketch, t, skin)
     accessories.necktie(sketch, t)
@@ -71,10 +55,11 @@ def sketch_face(t: SimpleNamespace) -> Sketch:
     hats.hat(sketch, t)
     accessories.earrings(sketch, t)
     obstacles.occluder(sketch, t, skin)
+    sketch.landmarks = sketch.note(polygon(sketch.marks), 1.0)
     return sketch
 
 
-def aligned_pose(now: dict[str, float], size: int) -> Pose:
+def aligned_pose(now: dict[str, float], rng: np.random.Generator, size: int) -> Pose:
     """The pose of an aligned face: near the middle, nearly upright, slightly turned."""
     unit = size / 100
     return Pose(
@@ -92,12 +77,11 @@ def magnification(size: int) -> int:
     return 2 if size >= 96 else 3 if size >= 48 else 4
 
 
-def truth(posed: Posed) -> tuple[np.ndarray, np.ndarray]:
-    """Box ``(4,)`` and landmarks ``(5, 2)`` of a posed face, pixels."""
-    outline = posed.of(posed.sketch.outline)
-    box = np.concatenate([outline.min(axis=0), outline.max(axis=0)])
-    marks = posed.of(posed.sketch.polygons[-1][0])
-    return box.astype(np.float32), marks.astype(np.float32)
+def truth(sketches: Sequence[Sketch], placed: Placed) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes ``(K, 4)`` and landmarks ``(K, 5, 2)`` of posed faces, float32 pixels."""
+    outlines = np.stack([placed.of(sketch.outline) for sketch in sketches])  # (K, n, 2)
+    landmarks = np.stack([placed.of(sketch.landmarks) for sketch in sketches])
+    return np.concatenate([outlines.min(axis=1), outlines.max(axis=1)], axis=1), landmarks
 
 
 def unaligned_pose(now: dict[str, float], rng: np.random.Generator, size: int) -> Pose:
@@ -108,7 +92,7 @@ def unaligned_pose(now: dict[str, float], rng: np.random.Generator, size: int) -
     """
     scale, *place = rng.random(3).tolist()
     unit = size / 100
-    x, y = (unit * (c + 14 * (p - 0.5)) for c, p in zip(CENTRE.tolist(), place, strict=True))
+    x, y = (unit * (c + 14 * (p - 0.5)) for c, p in zip(CENTRE, place, strict=True))
     return Pose(
         unit * 0.95 * (1.3 / 0.95) ** scale, x, y,
         0.20 * now["roll"], 0.18 * now["yaw"], 0.08 * now["pitch"],
@@ -126,46 +110,64 @@ def wild_pose(now: dict[str, float], rng: np.random.Generator, size: int) -> Pos
     )
 
 
-def posed_face(attributes, person, picture, pose_of: Callable[..., Pose]) -> tuple:
-    """Sketch one face and pose it; returns what was posed, its traits and its generator."""
+#: How a face is held in each view, and how full of things the background is.
+VIEWS = {
+    "aligned": (aligned_pose, 0.1),
+    "unaligned": (unaligned_pose, 1.0),
+    "wild": (wild_pose, 1.0),
+}
+
+
+def begin_face(notes: Notes, attributes, person, picture) -> tuple:
+    """Sketch one face; returns the sketch, its traits and its generator."""
     who, now, rng = draws(person, picture)
     t = traits(attributes, who, now)
-    t.texture = rng.standard_normal(128)
-    return sketch_face(t).posed(pose_of(now, rng)), t, rng
+    t.texture = rng.standard_normal(128).tolist()
+    return sketch_face(notes, t), t, rng
+
+
+def paint_faces(
+    into: Painting, attributes: np.ndarray, people: Sequence, pictures: Sequence, view: str
+) -> None:
+    """Paint N pictures of one face each: aligned, as a detector cuts it out, or in a scene.
+
+    Shapes are moved to their places together, for that is faster; each picture depends on its own
+    arguments alone.
+
+    Args:
+        into: from :func:`~.painting.blank`.
+        attributes: ``(N, M)`` 0 or 1.
+        people, pictures: N sequences of ints that seed :func:`~.traits.draws`.
+        view: ``aligned``, ``unaligned`` or ``wild`` (in a scene of that size), each with a pose
+            of that name above.
+    """
+    pose_of, clutter = VIEWS[view]
+    size, notes = into.image.shape[-1], Notes()
+    zoom = magnification(size)
+    begun = [begin_face(notes, *face) for face in zip(attributes, people, pictures, strict=True)]
+    poses = [pose_of(t.now, rng, size) for _, t, rng in begun]
+    sketches = [sketch for sketch, _, _ in begun]
+    placed = place(notes, sketches, poses)
+    points = magnified(placed, zoom)
+    for out, (sketch, t, rng), pose in zip(into.image, begun, poses, strict=True):
+        image = scenery.background(rng, size * zoom, clutter)
+        paint(image, sketch, placed, points, pose.scale * zoom)
+        image = scenery.blurred(image.reduce(zoom), t.blur * pose.scale / 1.28)
+        scenery.photograph(image, t.now, rng, out)
+    box, into.landmarks[:] = truth(sketches, placed)
+    box.clip(0, size, out=into.box)
+    if into.regions is not None:
+        masks(sketches, placed, size / into.regions.shape[-1], into.regions)
 
 
 def paint_face(
     attributes: np.ndarray, person, picture, size: int, *, view="aligned", regions=True
 ) -> Painting:
-    """One face: aligned, as a detector cuts it out, or somewhere in a cluttered scene.
-
-    Args:
-        attributes: ``(M,)`` 0 or 1.
-        person, picture: sequences of ints that seed :func:`~.traits.draws`.
-        size: side of the picture in pixels.
-        view: ``aligned``, ``unaligned`` or ``wild`` (in a scene of that size), each with a pose
-            of that name above.
-        regions: also draw the true region of every attribute.
-    """
-    if view == "wild":
-        pose_of, clutter = partial(wild_pose, size=size), 1.0
-    elif view == "unaligned":
-        pose_of, clutter = partial(unaligned_pose, size=size), 1.0
-    else:
-        pose_of, clutter = lambda now, rng: aligned_pose(now, size), 0.1
-    posed, t, rng = posed_face(attributes, person, picture, pose_of)
-    zoom = magnification(size)
-    image = scenery.background(rng, size * zoom, clutter)
-    posed.paint(image, zoom)
-    image = scenery.blurred(image.reduce(zoom), t.blur * posed.pose.scale / 1.28)
-    box, landmarks = truth(posed)
-    side = size // 4
-    return Painting(
-        scenery.photograph(image, t.now, rng),
-        box[None].clip(0, size),
-        landmarks[None],
-        masks(posed, side, size / side)[None] if regions else None,
-    )
+    """One face, as :func:`paint_faces` paints several."""
+    painting = blank(1, size, regions)
+    paint_faces(painting, [attributes], [person], [picture], view)
+    painting.image = painting.image[0]
+    return painting
 
 
 def paint_scene(
@@ -181,20 +183,20 @@ def paint_scene(
     zoom = magnification(size)
     image = scenery.background(rng, size * zoom, clutter=1.0)
     places = scatter(rng, len(people), size)
-    boxes, landmarks = np.zeros((len(people), 4)), np.zeros((len(people), 5, 2))
+    boxes = np.zeros((len(people), 4), dtype=np.float32)
+    landmarks = np.zeros((len(people), 5, 2), dtype=np.float32)
     for k in sorted(range(len(people)), key=lambda k: places[k][1]):  # the lower, the nearer
-
-        def pose_of(now, rng, place=places[k]):
-            x, y, scale = place
-            return Pose(scale, x, y, 0.16 * now["roll"], 0.18 * now["yaw"], 0.08 * now["pitch"])
-
-        posed, t, _ = posed_face(attributes[k], people[k], [*scene, 1, k], pose_of)
-        posed.paint(image, zoom)
-        boxes[k], landmarks[k] = truth(posed)
-        scenery.blur_patch(image, boxes[k] * zoom, t.blur * posed.pose.scale / 1.28 * zoom)
+        notes = Notes()
+        sketch, t, _ = begin_face(notes, attributes[k], people[k], [*scene, 1, k])
+        x, y, scale = places[k]
+        turned = 0.16 * t.now["roll"], 0.18 * t.now["yaw"], 0.08 * t.now["pitch"]
+        placed = place(notes, [sketch], [Pose(scale, x, y, *turned)])
+        paint(image, sketch, placed, magnified(placed, zoom), scale * zoom)
+        boxes[k : k + 1], landmarks[k : k + 1] = truth([sketch], placed)
+        scenery.blur_patch(image, boxes[k] * zoom, t.blur * scale / 1.28 * zoom)
     _, now, _ = draws([0], [*scene, 2])
-    photo = scenery.photograph(image.reduce(zoom), now, rng)
-    boxes, landmarks = boxes.astype(np.float32), landmarks.astype(np.float32)
+    photo = np.empty((3, size, size), dtype=np.uint8)
+    scenery.photograph(image.reduce(zoom), now, rng, photo)
     return Painting(photo, boxes.clip(0, size), landmarks, None)
 
 

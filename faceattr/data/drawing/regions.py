@@ -6,10 +6,14 @@ attribute is global (Blurry, Young, Male, Attractive) so is the region.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from PIL import Image, ImageDraw
 
 from faceattr.attributes import ATTRIBUTES
-from faceattr.data.drawing.sketch import Posed
+from faceattr.data.drawing.posing import Placed
+from faceattr.data.drawing.sketch import Sketch
 
 #: Parts of the face that each attribute is seen on. ``image`` is the whole picture.
 ATTRIBUTE_PARTS: dict[str, tuple[str, ...]] = {
@@ -55,21 +59,41 @@ ATTRIBUTE_PARTS: dict[str, tuple[str, ...]] = {
     "Young": ("face",),
 }
 
-_PARTS = sorted({part for parts in ATTRIBUTE_PARTS.values() for part in parts} - {"image"})
-_FIRST = np.array([["image", *_PARTS].index(ATTRIBUTE_PARTS[name][0]) for name in ATTRIBUTES])
-_REST = [
-    (j, _PARTS.index(part) + 1)
-    for j, name in enumerate(ATTRIBUTES)
-    for part in ATTRIBUTE_PARTS[name][1:]
-]
+_PARTS = ["image", *sorted({p for parts in ATTRIBUTE_PARTS.values() for p in parts} - {"image"})]
+_ROW = {part: row for row, part in enumerate(_PARTS)}
+_FIRST = np.array([_ROW[ATTRIBUTE_PARTS[name][0]] for name in ATTRIBUTES])
+_REST = [(j, _ROW[part]) for j, name in enumerate(ATTRIBUTES) for part in ATTRIBUTE_PARTS[name][1:]]
 
 
-def masks(posed: Posed, side: int, shrink: float) -> np.ndarray:
-    """All regions of one face, ``(M, side, side)`` bool, ``shrink`` pixels to a cell."""
-    drawn = np.concatenate(
-        [np.ones((1, side, side), dtype=bool), posed.masks(_PARTS, side, shrink)]
-    )
-    out = drawn[_FIRST]  # (M, side, side)
+_WHOLE = [j for j, row in enumerate(_FIRST) if not row]
+
+
+def masks(sketches: Sequence[Sketch], placed: Placed, shrink: float, out: np.ndarray) -> None:
+    """All regions of some faces into ``out (N, M, side, side)``, ``shrink`` pixels to a cell.
+
+    All parts of all faces are drawn on one strip, a part below another: what moves a part down
+    to its row is added to its points, once they are cut off to whole cells that lie on the grid.
+    """
+    side = out.shape[-1]
+    shapes, rows = [], []
+    for k, sketch in enumerate(sketches):
+        for name, shape in sketch.parts:
+            shapes.append(shape)
+            rows.append(k * len(_PARTS) + _ROW[name])
+    down = np.zeros(len(placed.order), dtype=np.float32)
+    down[shapes] = np.array(rows) * side
+    counts = np.subtract(placed.stops, placed.starts)
+    cells = placed.points / np.float32(shrink)  # (P, 2)
+    np.clip(cells[:, 1], 0, side - 1, out=cells[:, 1])
+    np.floor(cells[:, 1], out=cells[:, 1])
+    cells[:, 1] += np.repeat(down[placed.order], counts[placed.order])
+
+    strip = Image.new("L", (side, side * len(_PARTS) * len(sketches)))
+    draw, cells = ImageDraw.Draw(strip), memoryview(cells.ravel())
+    for shape in shapes:
+        draw.polygon(cells[2 * placed.starts[shape] : 2 * placed.stops[shape]], 1)
+    drawn = np.asarray(strip).view(bool).reshape(len(sketches), len(_PARTS), side, side)
+    np.take(drawn, _FIRST, axis=1, out=out, mode="clip")
     for attribute, part in _REST:
-        out[attribute] |= drawn[part]
-    return out
+        out[:, attribute] |= drawn[:, part]
+    out[:, _WHOLE] = True  # the whole picture

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from faceattr.attributes import ATTRIBUTES
-from faceattr.data.drawing.painter import paint_face
+from faceattr.data.drawing.painter import paint_faces
+from faceattr.data.drawing.painting import Painting, blank
 from faceattr.errors import DataError
 
-#: Faces that a process draws before it reports back.
+#: Faces that a process draws together, before it reports back.
 CHUNK = 32
 #: Fewer faces than this are drawn faster by one process than by several.
 FEW = 256
@@ -31,35 +31,25 @@ LONG = 2000
 
 @dataclass
 class Order:
-    """What is to be drawn, and where to put it; ``regions`` None where they are not wanted."""
+    """What is to be drawn, and where to put it."""
 
     attributes: np.ndarray
     people: np.ndarray
     pictures: np.ndarray
-    size: int
     view: str
-    images: np.ndarray
-    box: np.ndarray
-    landmarks: np.ndarray
-    regions: np.ndarray | None
+    drawn: Painting
 
     def draw(self, rows: range) -> int:
         """Draw some rows into their places; returns how many."""
-        for row in rows:
-            person, picture = int(self.people[row]), int(self.pictures[row])
-            painting = paint_face(
-                self.attributes[row],
-                [person],
-                [person, picture],
-                self.size,
-                view=self.view,
-                regions=self.regions is not None,
-            )
-            self.images[row] = painting.image
-            self.box[row] = painting.box[0]
-            self.landmarks[row] = painting.landmarks[0]
-            if self.regions is not None:
-                self.regions[row] = painting.regions[0]
+        part = slice(rows.start, rows.stop)
+        people, pictures = self.people[part].tolist(), self.pictures[part].tolist()
+        paint_faces(
+            self.drawn.part(part),
+            self.attributes[part],
+            [[person] for person in people],
+            list(zip(people, pictures, strict=True)),
+            self.view,
+        )
         return len(rows)
 
 
@@ -70,10 +60,8 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def _array(shape: tuple[int, ...], dtype, shared: bool) -> np.ndarray:
-    """An array; what processes forked later write into a shared one is seen here."""
-    if not shared:
-        return np.empty(shape, dtype)
+def _shared(shape: tuple[int, ...], dtype) -> np.ndarray:
+    """An array of which is seen here what processes forked later write into it."""
     size = math.prod(shape)
     memory = mmap.mmap(-1, size * np.dtype(dtype).itemsize)
     return np.frombuffer(memory, dtype, size).reshape(shape)
@@ -88,7 +76,7 @@ def draw_many(
     view: str,
     regions: bool,
     workers: int | None,
-) -> Order:
+) -> Painting:
     """Draw N faces; the pixels depend on each face's own arguments alone.
 
     Args:
@@ -98,43 +86,31 @@ def draw_many(
             because a process started afresh would run the caller's script a second time.
 
     Returns:
-        Images ``(N, 3, S, S)`` uint8, box ``(N, 4)``, landmarks ``(N, 5, 2)``, regions
-        ``(N, M, S // 4, S // 4)`` bool or None.
+        N pictures of one face each.
 
     Raises:
         DataError: there is not enough memory, or a drawing process was killed.
     """
-    count, side = len(attributes), size // 4
+    count = len(attributes)
     if workers is None:
         workers = processors() if count >= FEW else 1
     workers = min(workers, -(-count // CHUNK)) if sys.platform == "linux" else 1
-    shared = workers > 1
-    masks = (count, len(ATTRIBUTES), side, side)
     try:
-        order = Order(
-            attributes,
-            people,
-            pictures,
-            size,
-            view,
-            images=_array((count, 3, size, size), np.uint8, shared),
-            box=_array((count, 4), np.float32, shared),
-            landmarks=_array((count, 5, 2), np.float32, shared),
-            regions=_array(masks, np.bool_, shared) if regions else None,
-        )
+        drawn = blank(count, size, regions, _shared if workers > 1 else np.empty)
     except (MemoryError, OSError, OverflowError) as error:
         raise DataError(
             f"no memory for {count} faces of {size} pixels: take fewer or smaller ones, or leave "
             "out the regions"
         ) from error
+    order = Order(attributes, people, pictures, view, drawn)
     jobs = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
     with tqdm(total=count, desc="drawing faces", unit="face", disable=count < LONG) as bar:
-        if shared:
+        if workers > 1:
             _share(order, jobs, workers, bar)
         else:
             for rows in jobs:
                 bar.update(order.draw(rows))
-    return order
+    return drawn
 
 
 _ORDER: Order | None = None
