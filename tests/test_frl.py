@@ -21,7 +21,7 @@ from faceattr.localization import (
     random_boxes,
     regions_from_heatmaps,
 )
-from faceattr.models import FRL, Majority, WholeImage
+from faceattr.models import FRL, Majority, PaW, WholeImage
 from faceattr.models import vgg as vgg_weights
 from faceattr.models.regions import cut
 from faceattr.objectives import attribute_loss, cross_entropy
@@ -108,6 +108,15 @@ def test_biases_start_at_the_log_odds():
     for wrong in (torch.rand(4), torch.tensor([0.5, 1.2, 0.1])):
         with pytest.raises(DataError, match="for 3 attributes: give the share"):
             model.expect(wrong)
+    with pytest.raises(DataError, match="a PaW has no bias for each attribute"):
+        PaW(3, 2, regions="random", crop=16).expect(share)
+
+
+def test_the_second_head_begins_with_the_biases_of_the_first():
+    model = tiny().expect(torch.tensor([0.2, 0.5, 0.9]))
+    branch = MultiNet.of(model).branch
+    assert torch.equal(branch[-1].bias, model.cam_bias)
+    assert branch[-1].bias is not model.cam_bias
 
 
 def test_every_branch_sees_all_shared_maps_and_no_other_branch():

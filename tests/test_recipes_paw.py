@@ -206,6 +206,23 @@ def test_the_localization_network_learns(tmp_path):
     assert plain.count() == model.count()
 
 
+def test_new_networks_begin_at_the_log_odds():
+    data = squares()
+    share = data.attributes.mean(0).clamp(0.01, 0.99)
+    still = {"epochs": 1, "lr": 1e-30, "schedule": None, "average": None, "batch_size": 16, **QUIET}
+    frl, _ = train_frl(data, preset="small", **still)
+    torch.testing.assert_close(frl.cam_bias.detach().sigmoid(), share)
+    student, _ = train_student(data, teacher=frl, hint_epochs=0, **still)
+    torch.testing.assert_close(student.cam_bias.detach().sigmoid(), share)
+    paw, _ = train_paw(data, **{**SHORT, "steps": "frl,student,parts", **still})
+    torch.testing.assert_close(paw.localizer.cam_bias.detach().sigmoid(), share)
+    torch.testing.assert_close(paw.whole.cam_bias.detach().sigmoid(), share)
+    own = FRL.small(num_attributes=3)
+    as_it_is, _ = train_frl(data, preset="small", model=own, **still)
+    assert as_it_is is own
+    assert (own.cam_bias.abs() < 1e-20).all()
+
+
 def test_a_student_of_a_teacher_has_two_stages(tmp_path):
     teacher = FRL.small(num_attributes=3)
     path = save_checkpoint(tmp_path / "t.safetensors", teacher)

@@ -18,6 +18,9 @@ paw-grid     the same with the 4 x 4 blocks of a grid
 paw-random   the same with squares at places drawn once
 whole-only   ``whole``, trained on for as many passes as steps 3 and 5 take
 part-only    step 3, its parts trained on for as many passes as step 5 takes; s_jj
+paw-taught   regions from a network that was taught the true ones (:mod:`taught`; drawn faces)
+X-parts      s_jj of network X after step 3, before any part can hear another: what its squares,
+             and nothing else, are worth (paw, paw-random, paw-taught)
 ===========  ==================================================================================
 
 Of the sizes: 80 and 24 pixels are about a third of the paper's 224 and 64; 3,000 faces, the small
@@ -37,6 +40,8 @@ from pathlib import Path
 
 import collecting
 import torch
+from squares import squares
+from taught import train_taught
 
 from faceattr.checkpoint import load_checkpoint
 from faceattr.data.celeba import CelebA
@@ -58,8 +63,10 @@ TRAIN, TEST, SIZE, CROP, BATCH = 3000, 1000, 80, 24, 64
 #: In the order in which they are trained; each needs some before it.
 NETWORKS = (
     "frl", "whole", "paw", "whole-only", "part-only", "paw-grid", "paw-random", "frl-plain",
-    "whole-plain",
+    "whole-plain", "paw-parts", "paw-random-parts",
 )  # fmt: skip
+#: Where the true regions are known.
+DRAWN = ("paw-taught", "paw-taught-parts")
 DIFFERENCES = (
     "paw - whole-only",
     "paw - part-only",
@@ -70,8 +77,12 @@ DIFFERENCES = (
     "paw - paw-grid",
     "paw - paw-random",
     "paw-grid - paw-random",
+    "paw-parts - paw-random-parts",
 )
-REGIONS = {"paw": "heatmaps", "paw-grid": "grid", "paw-random": "random"}
+DRAWN_DIFFERENCES = ("paw-taught - paw", "paw-taught - paw-random", "paw-taught-parts - paw-parts")
+REGIONS = {
+    "paw": "heatmaps", "paw-grid": "grid", "paw-random": "random", "paw-taught": "heatmaps",
+}  # fmt: skip
 
 
 def datasets(name: str, root: str | None, faces: int) -> tuple[FaceDataset, FaceDataset]:
@@ -110,6 +121,8 @@ class Runs:
 
     def _make(self, name: str) -> FaceModel:
         where = {"checkpoint": self.runs / name, **self.shared}
+        if name == "frl-taught":
+            return train_taught(self.data, **where)
         if name.startswith("frl"):
             multinet = name == "frl"
             return train_frl(self.data, preset="small", multinet=multinet, **where)[0]
@@ -122,13 +135,17 @@ class Runs:
         if name == "whole-only":
             network, _ = load_checkpoint(self.runs / "whole")
             return self._more(network, attribute_loss, name, "parts", "together")
+        if name.endswith("-parts"):
+            network, _ = load_checkpoint(self.runs / name.removesuffix("-parts") / "3-parts")
+            return network.variant("part-only")
         if name == "part-only":
             network, _ = load_checkpoint(self.runs / "paw" / "3-parts")
             network.freeze(*FROZEN["parts"])
             return self._more(network, parts_loss, name, "together").variant("part-only")
         return train_paw(
             self.data, preset="small", steps="parts,switch,together", regions=REGIONS[name],
-            crop=CROP, frl=self("frl"), whole=self("whole"), **where,
+            crop=CROP, frl=self("frl-taught" if name == "paw-taught" else "frl"),
+            whole=self("whole"), **where,
         )[0]  # fmt: skip
 
     def _more(self, model: FaceModel, objective: Objective, name: str, *steps: str) -> FaceModel:
@@ -142,14 +159,21 @@ class Runs:
     def seconds(self, name: str) -> int:
         """What training it took, all its steps together."""
         stages = ("",) if name in REGIONS else ("", "hint", "parts", "together")
+        if name.endswith("-parts"):
+            name, stages = name.removesuffix("-parts"), ("3-parts",)
         paths = [self.runs / name / stage / "history.csv" for stage in stages]
         return round(sum(sum(History.load(path)["seconds"]) for path in paths if path.is_file()))
+
+
+def networks(test: FaceDataset) -> tuple[str, ...]:
+    """What is trained: more where true regions are known."""
+    return NETWORKS + DRAWN * (test.faces.regions is not None)
 
 
 def run(data: FaceDataset, test: FaceDataset, seed: int, folder: Path, precision: str) -> None:
     """Train and report all networks of one seed; what is there is not done again."""
     runs = Runs(data, seed, folder, precision)
-    for name in NETWORKS:
+    for name in networks(test):
         if (folder / f"{name}.json").is_file():
             continue
         model = runs(name)
@@ -169,23 +193,30 @@ def run(data: FaceDataset, test: FaceDataset, seed: int, folder: Path, precision
 
 def collect(folder: Path, data: FaceDataset, test: FaceDataset) -> dict:
     """All seeds as :func:`collecting.collect` has them, with both layers and localisation."""
-    results = collecting.collect(folder, sorted(NETWORKS), DIFFERENCES)
+    drawn = test.faces.regions is not None
+    differences = DIFFERENCES + DRAWN_DIFFERENCES * drawn
+    results = collecting.collect(folder, sorted(networks(test)), differences)
     seeds = [folder / f"seed{seed}" for seed in results["record"]["seeds"]]
-    paws = {name: [load_checkpoint(seed / "runs" / name)[0] for seed in seeds] for name in REGIONS}
+    paws = {
+        name: [load_checkpoint(seed / "runs" / name)[0] for seed in seeds]
+        for name in REGIONS
+        if name in results["networks"]
+    }
     more = {
         "switch": [model.switch.weight.tolist() for model in paws["paw"]],
         "switch_grid": [model.switch.weight.tolist() for model in paws["paw-grid"]],
         "relation": [model.relation.weight.tolist() for model in paws["paw"]],
+        "squares": {name: squares(models, test) for name, models in paws.items()},
     }
     more["label_correlation"] = torch.corrcoef(data.attributes.T.float()).tolist()
-    regions = test.faces.regions
-    if regions is not None:
+    if drawn:
+        regions = test.faces.regions
         face = (test.faces.box[:, 2:] - test.faces.box[:, :2]).prod(1)  # (N,) pixels
         cell = (test.size[0] / regions.shape[-1]) ** 2
         more["region_share"] = (regions.sum((2, 3)) * cell / face[:, None]).mean(0).tolist()
         more["localization"] = {
             name: localisation([seed / "runs" / name for seed in seeds], test)
-            for name in ("frl", "frl-plain")
+            for name in ("frl", "frl-plain", "frl-taught")
         }
     return results | collecting.rounded(more)
 

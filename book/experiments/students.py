@@ -15,13 +15,14 @@ snet3-soft                  SNet3 with the teacher's answers (soft labels) in pl
 
 All eight get the same faces, the same passes over them (six; a student's first two are the hint
 stage, or that of soft labels), batches of 32, AdamW with a one-cycle rate for each stage, averaged
-weights and mirrored faces; a seed's students have that seed's teacher. Of the sizes: 64 pixels make
-maps of 4 x 4, below which a heat map says nothing; 2,000 faces and six passes are what lets eight
-networks of three seeds train within 40 minutes on one core of two threads. TNet and SNet1 take most
-of that (measured in bf16-mixed, a thread: 26 faces/s, 56, 130 and 370 for TNet and the three
-students), so bf16-mixed is the default, twice as fast as 32-true on processors that have it in
-hardware. The paper trains on 80 times as many faces, from a network that has seen millions: what is
-tested here is whether hints help where passes are few, not how good the networks can get.
+weights and mirrored faces, and the log-odds of each attribute as first biases; a seed's students
+have that seed's teacher. Of the sizes: 64 pixels make maps of 4 x 4, below which a heat map says
+nothing; 2,000 faces and six passes are what lets eight networks of three seeds train within 40
+minutes on one core of two threads. TNet and SNet1 take most of that (measured in bf16-mixed, a
+thread: 26 faces/s, 56, 130 and 370 for TNet and the three students), so bf16-mixed is the default,
+twice as fast as 32-true on processors that have it in hardware. The paper trains on 80 times as
+many faces, from a network that has seen millions: what is tested here is whether hints help where
+passes are few, not how good the networks can get.
 
 Reports with their predictions stay under ``runs/``, which is not published: those of CelebA hold
 its labels. ``collect`` writes means, intervals and differences.
@@ -42,10 +43,10 @@ from faceattr.data.celeba import CelebA
 from faceattr.data.faces import FaceDataset
 from faceattr.data.synthetic import SynthFaces
 from faceattr.evaluation import evaluate
-from faceattr.models import FaceModel
+from faceattr.models import FaceModel, WholeImage
 from faceattr.objectives import attribute_loss
 from faceattr.objectives.soft import SoftLabels
-from faceattr.recipes.steps import AUGMENTS, run_step
+from faceattr.recipes.steps import AUGMENTS, prevalence, run_step, seeded
 from faceattr.recipes.students import new_student, train_student
 from faceattr.training.history import History
 
@@ -83,13 +84,19 @@ def run(
     shared = {"batch_size": BATCH, "augment": "flip", "seed": seed, "lr": RATE}
     shared |= {"device": "cpu", "precision": precision, "progress": False}
 
+    share = prevalence(data)
+
+    def new(student: str) -> WholeImage:
+        sizes = {"num_attributes": len(data.names)}
+        return seeded(seed, lambda: WholeImage(student, **sizes)).expect(share)
+
     @functools.cache
     def train(name: str) -> FaceModel:
         student, _, without = name.partition("-")
         place = folder / "runs" / name
-        how = {"student": student, "checkpoint": place}
         if without == "soft":
             return after_soft_labels(data, train("tnet"), student, place, **shared)
+        how = {"student": student, "model": new(student), "checkpoint": place}
         if without == "plain" or student == "tnet":
             how |= {"epochs": PASSES, "resume": (place / "last.safetensors").is_file()}
         else:
@@ -128,7 +135,7 @@ def after_soft_labels(
     data: FaceDataset, teacher: FaceModel, student: str, place: Path, *, seed: int, **how
 ) -> FaceModel:
     """The student with hints in every respect but one: its first stage has soft labels instead."""
-    model = new_student(student, teacher, seed)
+    model = new_student(student, teacher, seed).expect(prevalence(data))
     how |= {"resume": True, "seed": seed, "augment": AUGMENTS[how["augment"]]}
     how |= {"schedule": "one-cycle", "average": "ema"}
     run_step(

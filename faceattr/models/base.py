@@ -94,6 +94,41 @@ class FaceModel(nn.Module):
         self.check(images)
         return (images - self.mean) / self.std
 
+    def expect(self, prevalence: Tensor) -> FaceModel:
+        """Give an untrained network its biases: the log-odds of how common each attribute is.
+
+        A bias of zero says that every second face wears the attribute. Most are rarer, and a heat
+        map has one way to say so: to be negative everywhere. The highest point of such a map is
+        where the network looks least. (Focal loss starts its biases so for another reason: Lin et
+        al., ICCV 2017, section 3.3.)
+
+        Args:
+            prevalence: ``(M,)`` shares of the training faces, NaN where nothing is known (one
+                half, then); kept away from 0 and 1 by a hundredth.
+
+        Returns:
+            The network itself.
+
+        Raises:
+            DataError: another number of attributes, or no shares; a network whose scores are not
+                a pooled map and a bias.
+        """
+        bias = getattr(self, "cam_bias", None)
+        if bias is None:
+            raise DataError(
+                f"a {type(self).__name__} has no bias for each attribute to start from: call "
+                "expect() of an FRL or a WholeImage"
+            )
+        if prevalence.shape != bias.shape or ((prevalence < 0) | (prevalence > 1)).any():
+            raise DataError(
+                f"prevalence {tuple(prevalence.shape)} for {len(bias)} attributes: give the share "
+                "of faces, 0 to 1, that wear each"
+            )
+        share = prevalence.nan_to_num(nan=0.5).clamp(0.01, 0.99)
+        with torch.no_grad():
+            bias.copy_(torch.logit(share))
+        return self
+
     def forward(self, images: Tensor) -> Outputs:
         """Float images ``(B, 3, H, W)`` in [0, 1] to outputs."""
         raise TypeError(f"{type(self).__name__} must define forward(images) -> Outputs")

@@ -111,34 +111,6 @@ class FRL(FaceModel):
         """Bias of each attribute, ``(M,)``: what a logit has beyond the mean of its map."""
         return self.head.bias
 
-    def expect(self, prevalence: Tensor) -> FRL:
-        """Give an untrained network its biases: the log-odds of how common each attribute is.
-
-        A bias of zero says that every attribute is worn by every second face. Most are rarer, and
-        a heat map has one way to say so: to be negative everywhere. The highest point of such a
-        map is where the network looks least. (Focal loss starts its biases so for another reason:
-        Lin et al., ICCV 2017, section 3.3.)
-
-        Args:
-            prevalence: ``(M,)`` shares of the training faces, NaN where nothing is known (one
-                half, then); kept away from 0 and 1 by a hundredth.
-
-        Returns:
-            The network itself.
-
-        Raises:
-            DataError: another number of attributes, or no shares.
-        """
-        if prevalence.shape != self.cam_bias.shape or ((prevalence < 0) | (prevalence > 1)).any():
-            raise DataError(
-                f"prevalence {tuple(prevalence.shape)} for {len(self.cam_bias)} attributes: give "
-                "the share of faces, 0 to 1, that wear each"
-            )
-        share = prevalence.nan_to_num(nan=0.5).clamp(0.01, 0.99)
-        with torch.no_grad():
-            self.cam_bias.copy_(torch.logit(share))
-        return self
-
     def conv5(self, images: Tensor) -> Tensor:
         """Float images ``(B, 3, H, W)`` to the shared maps ``(B, C, H // stride, W // stride)``."""
         images = self.normalize(images)

@@ -11,6 +11,7 @@ model and ``best.safetensors`` never hold it.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from faceattr.data.faces import Faces
@@ -55,8 +56,11 @@ class MultiNet(nn.Module):
 
     @classmethod
     def of(cls, model: FRL, **sizes) -> MultiNet:
-        """A branch that fits a localization network."""
-        return cls(model.channels, model.config["num_attributes"], **sizes)
+        """A branch that fits a localization network, and begins with the biases of its head."""
+        made = cls(model.channels, model.config["num_attributes"], **sizes)
+        with torch.no_grad():
+            made.branch[-1].bias.copy_(model.cam_bias)
+        return made
 
     def forward(self, model: FRL, faces: Faces) -> dict[str, Tensor]:
         """Both heads' losses from one pass through the shared modules.

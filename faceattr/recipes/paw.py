@@ -36,6 +36,7 @@ from faceattr.recipes.steps import (
     check_preset,
     finish,
     joined,
+    prevalence,
     run_step,
 )
 from faceattr.training.history import History
@@ -150,10 +151,11 @@ def train_paw(
     histories: dict[str, History] = {}
 
     given = {"frl": _loaded(frl), "student": _loaded(whole)}
+    share = prevalence(data)
     teacher = given["frl"] or frl_recipe.new_frl(
         preset, count, seed, pretrained if "frl" in steps else None
-    )
-    subnet = given["student"] or student_recipe.new_student(student, teacher, seed)
+    ).expect(share)
+    subnet = given["student"] or student_recipe.new_student(student, teacher, seed).expect(share)
     crop = CROPS[preset] if crop is None else crop
     layout = {"regions": regions, "crop": crop, "seed": seed}
     _rehearse(data, teacher, subnet, layout, steps, hint=given["student"] is None)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
 from faceattr.data.augment import FaceAugment
@@ -120,6 +120,23 @@ def check_labels(data: FaceDataset) -> None:
             "face and their regions mean nothing; take more faces, or leave the attributes out",
             stacklevel=3,
         )
+
+
+def prevalence(data: FaceDataset) -> Tensor:
+    """Share of positives among the known labels, ``(M,)``.
+
+    An attribute that nobody labelled is given one half, with a warning.
+    """
+    known = (data.attributes >= 0).sum(0)  # (M,)
+    if (known == 0).any():
+        names = [name for name, count in zip(data.names, known.tolist(), strict=True) if not count]
+        warnings.warn(
+            f"{data.source} has no label of {', '.join(names)}: their prevalence is taken as 0.5; "
+            "add labelled faces or leave the attributes out",
+            stacklevel=2,
+        )
+    share = (data.attributes == 1).sum(0) / known
+    return torch.where(known > 0, share, 0.5)
 
 
 def seeded(seed: int, make: Callable[[], FaceModel]) -> FaceModel:

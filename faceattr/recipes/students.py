@@ -23,6 +23,7 @@ from faceattr.recipes.steps import (
     augmentation,
     check_labels,
     check_preset,
+    prevalence,
     run_step,
     seeded,
 )
@@ -81,7 +82,8 @@ def train_student(
         teacher: a trained network or its checkpoint. None: the attributes alone, as
             :func:`faceattr.recipes.whole.train_whole` trains any network of the whole image.
         preset: ``"paper"``: SGD and the paper's rates; ``"small"``: AdamW. Used with a teacher.
-        model: train this student instead of a new one; with a teacher.
+        model: train this student, as it is, instead of a new one. With a teacher a new one begins
+            with the log-odds of each attribute as its biases, as its teacher did.
         valid: faces to report on after every epoch.
         epochs: of the attribute stage, instead of the preset's.
         hint_epochs: of the hint stage, instead of the preset's; 0 leaves it out.
@@ -97,7 +99,7 @@ def train_student(
     """
     if teacher is None:
         return train_whole(
-            data, method=student, valid=valid, epochs=40 if epochs is None else epochs,
+            data, method=student, model=model, valid=valid, epochs=40 if epochs is None else epochs,
             batch_size=batch_size, augment=augment, seed=seed, checkpoint=checkpoint,
             resume=resume, record=record, **how,
         )  # fmt: skip
@@ -110,7 +112,8 @@ def train_student(
         raise DataError(
             f"a {type(teacher).__name__} cannot teach maps: take an FRL, or a network of Table 3"
         )
-    model = new_student(student, teacher, seed) if model is None else model
+    if model is None:
+        model = new_student(student, teacher, seed).expect(prevalence(data))
     plans = dict(zip(("hint", "attributes"), PLANS[preset], strict=True))
     shared = {"batch_size": batch_size, "augment": augmentation(augment), "seed": seed, **how}
     about = {"method": student, "preset": preset, **(record or {})}

@@ -5,12 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import time
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
-
-import torch
-from torch import Tensor
 
 from faceattr.checkpoint import save_checkpoint
 from faceattr.data.faces import Augment, FaceDataset
@@ -19,7 +15,7 @@ from faceattr.models import FaceModel, Majority, WholeImage
 from faceattr.models.backbones import TRUNKS
 from faceattr.objectives import Objective, attribute_loss
 from faceattr.recipes.base import Recipe
-from faceattr.recipes.steps import augmentation, seeded
+from faceattr.recipes.steps import augmentation, prevalence, seeded
 from faceattr.record import run_record
 from faceattr.training import fit
 from faceattr.training.history import History
@@ -40,6 +36,7 @@ def train_whole(
     augment: Augment | str | None = "light",
     objective: Objective = attribute_loss,
     pretrained: str | None = None,
+    model: WholeImage | None = None,
     seed: int = 0,
     checkpoint: str | os.PathLike | None = None,
     resume: bool = False,
@@ -61,6 +58,7 @@ def train_whole(
             :data:`faceattr.recipes.steps.AUGMENTS`.
         objective: what is minimised.
         pretrained: weights of the trunk to start from, see :class:`faceattr.models.WholeImage`.
+        model: train this network, of the method's trunk, instead of a new one.
         seed: of the initial weights, the order of faces and the augmentation.
         checkpoint: folder for ``last.safetensors``, ``best.safetensors`` and ``history.csv``.
         resume: go on from ``last.safetensors`` there.
@@ -87,7 +85,8 @@ def train_whole(
         raise UnknownNameError(f"unknown method {method!r}: choose {known}")
     augment = augmentation(augment)
     sizes = {"num_attributes": len(data.names), "pretrained": pretrained}
-    model = seeded(seed, lambda: WholeImage(method, **sizes))
+    if model is None:
+        model = seeded(seed, lambda: WholeImage(method, **sizes))
     history = fit(
         model,
         data,
@@ -106,23 +105,6 @@ def train_whole(
         **how,
     )
     return model, history
-
-
-def prevalence(data: FaceDataset) -> Tensor:
-    """Share of positives among the known labels, ``(M,)``.
-
-    An attribute that nobody labelled is given one half, with a warning.
-    """
-    known = (data.attributes >= 0).sum(0)  # (M,)
-    if (known == 0).any():
-        names = [name for name, count in zip(data.names, known.tolist(), strict=True) if not count]
-        warnings.warn(
-            f"{data.source} has no label of {', '.join(names)}: their prevalence is taken as 0.5; "
-            "add labelled faces or leave the attributes out",
-            stacklevel=2,
-        )
-    share = (data.attributes == 1).sum(0) / known
-    return torch.where(known > 0, share, 0.5)
 
 
 def _fit_majority(
