@@ -46,6 +46,9 @@ def test_every_solution_is_right(solutions):
         (lambda c, m, n: m * n * (c + 1) + m * (n + 1), "3 x 3 places"),
         (lambda c, m, n: n * (9 * c + 1) + n + 1, "one branch"),
         (lambda c, m, n: n * (9 * c + m) + m * (n + 1), "all C shared maps"),
+        (lambda c, m, n: m * n * 9 * c + m * n, "all biases"),
+        (lambda c, m, n: m * n * (9 * c + 3) + m * (n + 1), "batch norm"),
+        (lambda c, m, n: None, "does your function return it"),
         (lambda c, m, n: 0, "too low"),
         (7_000_000, "the function itself"),
         (None, "no answer yet"),
@@ -55,12 +58,22 @@ def test_parameters_explains_what_is_wrong(answer, why):
     refuses(chapter.check_parameters(answer), why)
 
 
+def step_first(layers):
+    side, apart = 1, 1
+    for kernel, step in layers:
+        apart *= step
+        side += (kernel - 1) * apart
+    return side
+
+
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
         (lambda layers: 1 + sum(k - 1 for k, _ in layers), "2 pixels apart"),
         (lambda layers: 1, "distance between two cells"),
         (lambda layers: 1 + sum(k for k, _ in layers), "its kernel less one"),
+        (lambda layers: sum(k for k, _ in layers), "kernels overlap"),
+        (step_first, "multiply by its step afterwards"),
         (lambda layers: 100, "too high"),
         (lambda layers: layers.width, "raises AttributeError"),
         (3, "the function itself"),
@@ -82,7 +95,9 @@ def clamped(x, y, side, height, width):
         (lambda x, y, side, h, w: (w - side, h - side), "only as far as it must"),
         (lambda x, y, side, h, w: clamped(x, y, side, h, w)[::-1], "mixed up|beyond|should be"),
         (lambda x, y, side, h, w: clamped(x, y, side, h, w) + [side], "two numbers"),
-        (lambda x, y, side, h, w: (min(max(x, 0), w - side), min(y, h - side)), "should be at"),
+        (lambda x, y, side, h, w: clamped(x + side // 2, y, side, h, w), "in the middle"),
+        (lambda x, y, side, h, w: clamped(x + 0.5, y, side, h, w), "whole numbers"),
+        (lambda x, y, side, h, w: (min(max(x, 0), w - side), min(y, h - side)), "should be"),
         ((0, 0), "the function itself"),
     ],
 )

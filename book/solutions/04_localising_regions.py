@@ -12,7 +12,7 @@ def branch_parameters(c, m, n):
 
 # Exercise 2. A kernel of k spans k - 1 steps of the cells it looks at, which stand `apart` pixels
 # from each other.
-def sees(layers):
+def field(layers):
     side, apart = 1, 1
     for kernel, step in layers:
         side += (kernel - 1) * apart
@@ -38,7 +38,7 @@ def coverage(truth, boxes, cell):
 
 ANSWERS = {
     chapter04.check_parameters: branch_parameters,
-    chapter04.check_field: sees,
+    chapter04.check_field: field,
     chapter04.check_inside: corner,
     chapter04.check_coverage: coverage,
 }

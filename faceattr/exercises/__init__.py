@@ -88,6 +88,8 @@ def compare(
         names: names of the entries, to say which one is furthest off.
     """
     expected, subject = np.asarray(expected, dtype=float), what[:1].upper() + what[1:]
+    if answer is None:
+        return no(f"{subject} should be numbers, and this is None: does your function return it?")
     if callable(answer):
         return no(f"{subject} should be numbers; this is a function: call it.")
     try:

@@ -31,7 +31,9 @@ def check_parameters(answer: Callable) -> Verdict:
             "Nearly: count the bias of the weighted sum, one for each attribute.": right - m,
             "That is a fully connected last layer, in which every attribute weighs the maps of "
             "all the others. Here it weighs its own N.": right + m * n * (m - 1),
-            "You forget the weighted sum behind the pooling.": right - m * n - m,
+            "M N + M are missing: either you forget the weighted sums behind the pooling, or all "
+            "biases.": right - m * n - m,
+            "You count batch norm, two numbers a map. Leave it out.": right + 2 * m * n,
             "A branch looks at 3 x 3 places, not at one.": right - 8 * c * m * n,
             "That is one branch, and there are M.": right / m,
             "Each branch sees all C shared maps, not a share of them.": (
@@ -63,22 +65,28 @@ def check_field(answer: Callable) -> Verdict:
             side in pixels of what one cell of the last layer sees.
     """
     if not callable(answer):
-        return no("Hand over the function itself: check_field(sees).")
+        return no("Hand over the function itself: check_field(field).")
     for layers in (
         [(3, 1)],
         [(3, 1), (3, 1)],
         [(3, 1), (2, 2), (3, 1)],
         [(5, 2), (3, 1), (2, 2), (3, 1), (1, 1), (3, 2)],
     ):
-        right, step, slow = _reached(layers), 1, 1
+        right, step, slow, early = _reached(layers), 1, 1, 1
         for kernel, stride in layers:
             slow += kernel - 1
             step *= stride
+            early += (kernel - 1) * step
         slips = {
             "Nearly: behind a layer that steps by 2, neighbouring cells stand 2 pixels apart, and "
             "a kernel spans that many more.": slow,
             "That is the distance between two cells, not what one of them sees.": step,
+            "Nearly: a layer's own step spreads the cells that it makes, not those that it reads. "
+            "Add its kernel first, multiply by its step afterwards.": early,
             "A layer adds its kernel less one: the middle was seen before.": slow + len(layers),
+            "Neighbouring kernels overlap: a layer adds its kernel less one.": slow
+            + len(layers)
+            - 1,
         }
         same = compare(
             answer(list(layers)),
@@ -125,6 +133,11 @@ def check_inside(answer: Callable) -> Verdict:
             if given.shape != (2,):
                 return no(f"Return two numbers, x0 and y0; yours has shape {tuple(given.shape)}.")
             where = f"for a side of {side} round ({x}, {y})"
+            if (given != given.round()).any():
+                return no(
+                    f"Return whole numbers; yours are {given.tolist()} {where}. Half of an odd "
+                    "side is not one: round it down."
+                )
             if given[0] < 0 or given[1] < 0:
                 return no(f"Your square begins left of or above the image {where}.")
             if given[0] + side > width or given[1] + side > height:
@@ -136,6 +149,13 @@ def check_inside(answer: Callable) -> Verdict:
             if (given - torch.tensor([x0, y0])).abs().max() > (side % 2 == 0):
                 if given.tolist() == [min(max(low_y, 0), height - side), low_x]:
                     return no("x and y are mixed up: x runs along the width.")
+                if (x0, y0) == (low_x, low_y):
+                    return no(
+                        f"{where[0].upper()}{where[1:]} no border is near and the point should be "
+                        f"in the middle: the corner at ({x0}, {y0}), yours is at "
+                        f"({int(given[0])}, {int(given[1])}). Move the square only as far as it "
+                        "must."
+                    )
                 return no(
                     f"{where[0].upper()}{where[1:]} the corner should be at ({x0}, {y0}), yours is "
                     f"at ({int(given[0])}, {int(given[1])}): move the square only as far as it "

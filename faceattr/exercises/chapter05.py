@@ -47,6 +47,10 @@ def check_work(answer: Callable) -> Verdict:
                 "as large as the picture.": _slip(column, side, pool="before"),
                 "You pool after every module. Four of them pool; what follows works on maps of "
                 "the same size.": _slip(column, side, pool="all"),
+                "Nothing is pooled. The first four modules each end in a pooling that halves both "
+                "sides.": _slip(column, side, pool="never"),
+                "You take each line of the table once: its third number says how many convolutions "
+                "it stands for.": _slip([(k, n, 1) for k, n, _ in column], side),
                 "Every convolution of a module takes in the maps of the one before it, not of the "
                 "module before.": _slip(column, side, inputs="module"),
                 "A multiply-add is one multiplication and one addition; you count both.": 2 * right,
@@ -93,7 +97,7 @@ def _slip(
     for module, (kernel, maps, times) in enumerate(column):
         entering = before
         for position in range(times):
-            pools = module < 4 if pool != "all" else True
+            pools = {"all": True, "never": False}.get(pool, module < 4)
             if pool == "before" and pools and position == 0:
                 side //= 2
             taken = entering if inputs == "module" else before
@@ -129,6 +133,9 @@ def check_soft_gradient(answer: Callable) -> Verdict:
             "Nearly: z / T stands inside, so the chain rule leaves a factor 1 / T.": apart,
             "The factor is 1 / T, once. (Hinton et al. multiply the loss by T squared, so that "
             "its gradients keep their size.)": apart * temperature,
+            "You divide by T twice: the chain rule gives 1 / T once.": apart / temperature**2,
+            "That is the derivative without a temperature: divide both logits by T, and mind the "
+            "chain rule.": student.sigmoid() - teacher.sigmoid(),
             "The teacher's logit has to be divided by T as well.": (
                 student.div(temperature).sigmoid() - teacher.sigmoid()
             )
@@ -182,7 +189,7 @@ def check_reduce(answer: Callable) -> Verdict:
         }
         slips = {why: s for why, s in slips.items() if not torch.allclose(s, right)}
         same = compare(
-            answer(maps.clone(), r), right, what=f"the maps for r = {r}", tolerance=1e-5,
+            answer(maps.clone(), r), right, what=f"the result for r = {r}", tolerance=1e-5,
             slips=slips,
         )  # fmt: skip
         if not same:

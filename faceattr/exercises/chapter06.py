@@ -58,8 +58,9 @@ def check_folded(answer: Callable) -> Verdict:
     assert torch.allclose(joint, apart, atol=1e-4)
     return yes(
         "Between the two layers stands nothing that bends, so they are one linear layer: 65,600 "
-        "weights for 41 subnets and 40 attributes, made of 1,640 + 1,600. PaW's pair of layers is "
-        "a way of saying which of all linear combinations are allowed."
+        "weights for 41 subnets and 40 attributes, made of 1,640 + 1,600. Of those, one scale a "
+        "column cancels between W and A, so that 3,200 are free. PaW's pair of layers is a way of "
+        "saying which of all linear combinations are allowed."
     )
 
 
@@ -187,7 +188,10 @@ def check_frozen(answer: Callable) -> Verdict:
                 "Its gradient is zero, and still it moved: AdamW's weight decay shrinks every "
                 "parameter, gradient or not. The row must not be part of the parameter at all."
             )
-        return no(f"Row {row} moved by {moved[row]:.3g} in five steps of AdamW.")
+        return no(
+            f"Row {row} moved by {moved[row]:.3g} in five steps of AdamW. What the optimiser "
+            "changes and what the layer uses must be two things."
+        )
     if others.min() < 1e-4:
         return no("Other rows stand still as well: freeze only the one that was asked for.")
     return yes(
