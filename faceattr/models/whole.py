@@ -26,7 +26,8 @@ from faceattr.models.students import Table3
 class GroupedLinear(nn.Module):
     """M weighted sums, each over N inputs of its own: ``y_m = sum_n w_mn x_mn + b_m``.
 
-    PaW calls it a group fully-connected layer.
+    PaW's last layer, where each attribute weighs its own maps. Its region switch layer is connected
+    in the same way, and that one the paper calls group fully-connected.
 
     Attributes:
         weight: ``(M, N)``. bias: ``(M,)``.
