@@ -277,9 +277,9 @@ def test_regions_of_a_photo_follow_its_frame(folder):
     torch.testing.assert_close(face.regions, in_crop * torch.tensor([10.0, 5.0, 10.0, 5.0]))
 
 
-def test_export(folder, tmp_path):
+def test_export(run, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="the export extra is not installed")
-    file = tmp_path / "net.onnx"
+    folder, file = run[0], tmp_path / "net.onnx"
     assert main(["export", str(folder), "--onnx", str(file)]) == 0
     model, _ = load_checkpoint(folder)
     images = torch.rand(5, 3, 48, 40)
