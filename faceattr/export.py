@@ -33,8 +33,9 @@ def export_onnx(
 ) -> float:
     """Write ``model`` as one ONNX file: ``images (B, 3, H, W)`` in [0, 1] to ``logits (B, M)``.
 
-    Batch, height and width stay free. The file is checked with onnxruntime on random pictures of
-    another batch size before it takes its place, so a wrong file is never left behind.
+    Batch, height and width stay free, from the network's smallest picture on. The file is checked
+    with onnxruntime on random pictures of another batch size before it takes its place, so a wrong
+    file is never left behind.
 
     Args:
         model: the network; it is exported in evaluation mode.
@@ -61,10 +62,13 @@ def export_onnx(
     path = Path(path)
     network = _LogitsOnly(model).cpu().eval()
     height, width = size
+    # A network that pools needs so many pixels; unless it is told, torch traces it, fails, and
+    # traces it again.
+    least = {"min": model.smallest} if model.smallest > 1 else {}
     free = {
         0: torch.export.Dim("batch"),
-        2: torch.export.Dim("height"),
-        3: torch.export.Dim("width"),
+        2: torch.export.Dim("height", **least),
+        3: torch.export.Dim("width", **least),
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -44,6 +44,23 @@ def test_evaluate_takes_size_from_the_checkpoint(run_folder, tmp_path, capsys):
     assert out.exists()
 
 
+def test_evaluate_takes_the_view_from_the_checkpoint(tmp_path, capsys):
+    arguments = ["train", "snet3", *SMALL, "--view", "unaligned", "--faces", "6", "--no-valid"]
+    assert main([*arguments, "--epochs", "1", "--quiet", "--out", str(tmp_path)]) == 0
+    capsys.readouterr()
+    arguments = ["evaluate", str(tmp_path), *SMALL, "--faces", "20", "--bootstrap", "0", "--json"]
+    for more, view in (([], "unaligned"), (["--view", "aligned"], "aligned")):
+        assert main([*arguments, *more]) == 0
+        data = json.loads(capsys.readouterr().out)["record"]["data"]
+        assert data.startswith(f"SynthFaces {view} ")
+
+
+def test_a_view_that_photographs_do_not_have(tmp_path, capsys):
+    arguments = ["train", "frl", "--data", "celeba", "--root", str(tmp_path), "--view", "unaligned"]
+    assert main(arguments) == 1
+    assert "--view unaligned is for drawn faces: photographs are" in capsys.readouterr().err
+
+
 def test_evaluate_with_mirror_images_is_recorded(run_folder, capsys):
     arguments = ["evaluate", str(run_folder), *SMALL, "--faces", "40", "--bootstrap", "20"]
     precision = {}

@@ -19,7 +19,7 @@ def experiments(monkeypatch):
 
 
 def test_covered_counts_each_pixel_once(experiments):
-    from squares import covered
+    from seen import covered
 
     boxes = torch.tensor([[[0, 0, 4, 4], [2, 2, 6, 6]], [[0, 0, 4, 4], [0, 0, 4, 4]]])
     share = covered(boxes, (8, 10))
@@ -27,7 +27,7 @@ def test_covered_counts_each_pixel_once(experiments):
 
 
 def test_squares_of_a_random_paw(experiments):
-    from squares import squares
+    from seen import squares
 
     regions = torch.zeros(4, 2, 8, 8, dtype=torch.bool)
     regions[:, :, 2:6, 2:6] = True

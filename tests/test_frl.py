@@ -231,8 +231,11 @@ def test_imagenets_weights_without_a_network(monkeypatch):
 
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", offline)
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
-    with pytest.raises(DataError, match=r"VGG-16 cannot be loaded \(no route\).*fetch http"):
-        like_vgg(False, pretrained="imagenet")
+    fetched = pytest.raises(DataError, match=r"VGG-16 cannot be loaded \(no route\).*fetch http")
+    with fetched, torch.device("meta"):
+        FRL(1, 1, pretrained="imagenet")
+    with pytest.raises(CheckpointError, match="does not fit .*preset='paper'"):
+        FRL.small(pretrained="imagenet")  # and nothing is fetched
 
 
 # --- multi-net learning ---------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from torch import nn
 
 from faceattr.checkpoint import load_checkpoint, save_checkpoint
 from faceattr.data.faces import UNKNOWN, FaceDataset, Faces
-from faceattr.errors import DataError, UnknownNameError
+from faceattr.errors import DataError, MapError, UnknownNameError
 from faceattr.evaluation import predict_logits
 from faceattr.localization import attribute_regions, crop_regions, heatmaps, regions_from_heatmaps
 from faceattr.models import FRL, PaW, WholeImage
@@ -354,3 +354,34 @@ def test_names_and_networks_that_do_not_belong():
         PaW.from_subnets([localizer()], localizer())
     with pytest.raises(DataError, match="part-only takes attribute j"):
         PaW(M, N, regions="grid", answer="part-only")
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"crop": 16.5}, "crop=16.5: give the side of a square as a whole number"),
+        ({"crop": -3, "regions": "grid"}, "crop=-3"),
+        ({"grid": (0, 4), "regions": "grid"}, r"grid=\(0, 4\): give rows and columns"),
+        ({"grid": (-1, -4), "regions": "grid"}, r"grid=\(-1, -4\)"),
+        ({"grid": (4,), "regions": "grid"}, r"grid=\(4,\)"),
+    ],
+)
+def test_crops_and_grids_that_are_none(how, message):
+    with pytest.raises(DataError, match=message):
+        PaW(M, N, **how)
+
+
+def test_subnets_of_other_colours_are_not_laid_side_by_side():
+    """The first one's mean and spread would be applied to the pictures of all."""
+    subnets = [subnet() for _ in range(3)]
+    subnets[2].std.mul_(2)
+    with pytest.raises(DataError, match="subnet 2 normalises .* the std .* the same colours"):
+        ParallelSubnets.of(subnets)
+
+
+def test_where_a_network_without_heat_maps_looks():
+    fixed = PaW.from_subnets([subnet()], regions="random", crop=16).eval()
+    assert torch.equal(attribute_regions(fixed, images()), fixed.region_boxes(images()))
+    blocks = PaW.from_subnets([subnet()], regions="grid", grid=(2, 2)).eval()
+    with pytest.raises(MapError, match="blocks of a grid, none of which is an attribute's"):
+        attribute_regions(blocks, images())

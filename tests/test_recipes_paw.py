@@ -5,10 +5,10 @@ import json
 import pytest
 import torch
 from PIL import Image
+from squares import NAMES, QUIET, SHORT, same, squares
 
 from faceattr.checkpoint import load_checkpoint, read_checkpoint, save_checkpoint
 from faceattr.cli import main
-from faceattr.data.faces import FaceDataset, Faces
 from faceattr.errors import DataError, TrainingError, UnknownNameError
 from faceattr.evaluation import evaluate
 from faceattr.models import FRL, Majority, PaW, WholeImage
@@ -17,25 +17,6 @@ from faceattr.recipes import METHODS, recipe, train_frl, train_paw, train_studen
 from faceattr.recipes.paw import FOLDERS, STEPS
 from faceattr.recipes.steps import PaperSGD, Plan
 from faceattr.training.callbacks import Callback
-
-NAMES = ("Bald", "Bangs", "Male")
-QUIET = {"device": "cpu", "progress": False}
-SHORT = {"preset": "small", "epochs": 1, "batch_size": 16, "crop": 16, **QUIET}
-
-
-def squares(count=48, seed=0, size=32):
-    """Pictures in which attribute j is a bright channel j in the lower half."""
-    generator = torch.Generator().manual_seed(seed)
-    labels = (torch.rand(count, 3, generator=generator) < 0.4).float()
-    images = 80 * torch.rand(count, 3, size, size, generator=generator)
-    images[:, :, size // 2 :] += 120 * labels[:, :, None, None]
-    faces = Faces(images=images.to(torch.uint8), attributes=labels)
-    return FaceDataset(faces, names=NAMES, source=f"squares {seed}")
-
-
-def same(one, other):
-    one, other = one.state_dict(), other.state_dict()
-    return one.keys() == other.keys() and all(torch.equal(one[n], other[n]) for n in one)
 
 
 @pytest.fixture(scope="module")
@@ -313,9 +294,9 @@ def test_regions_of_a_photo_follow_its_frame(folder):
     torch.testing.assert_close(face.regions, in_crop * torch.tensor([10.0, 5.0, 10.0, 5.0]))
 
 
-def test_export(folder, tmp_path):
+def test_export(run, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="the export extra is not installed")
-    file = tmp_path / "net.onnx"
+    folder, file = run[0], tmp_path / "net.onnx"
     assert main(["export", str(folder), "--onnx", str(file)]) == 0
     model, _ = load_checkpoint(folder)
     images = torch.rand(5, 3, 48, 40)

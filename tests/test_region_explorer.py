@@ -8,6 +8,7 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -17,8 +18,11 @@ from faceattr.data.faces import FaceDataset, Faces
 from faceattr.data.synthetic import SynthFaces
 from faceattr.errors import DataError, UnknownNameError
 from faceattr.explore import region_explorer
+from faceattr.explore.common import enlarged, picture
 from faceattr.explore.region_chart import SIDE, outline
-from faceattr.localization import MapError, attribute_regions
+from faceattr.explore.region_explorer import framed
+from faceattr.localization import MapError, attribute_regions, crop_report
+from faceattr.models import PaW
 from faceattr.models.base import FaceModel, Outputs
 
 M = len(ATTRIBUTES)
@@ -42,6 +46,21 @@ def faces() -> FaceDataset:
     attributes = (torch.rand(8, 3, generator=generator) > 0.5).float()
     attributes[0] = torch.tensor([1.0, 0.0, -1.0])
     return FaceDataset(Faces(images, attributes=attributes, regions=regions), names=NAMES)
+
+
+def test_the_square_is_the_one_that_a_paws_subnet_is_shown(faces):
+    torch.manual_seed(0)
+    model = PaW.small(num_attributes=3, crop=17).eval()  # 2/7 of the picture would be 7
+    shown = region_explorer(model, faces, form="live")
+    square = Image.open(io.BytesIO(shown.face.value))
+    wanted = model.region_boxes(faces.gather([0]).images)[0, 0]
+    expected = framed(
+        enlarged(picture(faces.faces.images[0]), 256), wanted / torch.tensor([24, 32, 24, 32])
+    )
+    assert np.array_equal(np.asarray(square), np.asarray(expected))
+    report = crop_report(model, faces, progress=False, bootstrap=0)
+    same = crop_report(model, faces, 17, progress=False, bootstrap=0)
+    pd.testing.assert_frame_equal(report, same)
 
 
 def opened(uri: str) -> Image.Image:

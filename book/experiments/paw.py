@@ -40,7 +40,7 @@ from pathlib import Path
 
 import collecting
 import torch
-from squares import squares
+from seen import squares
 from taught import train_taught
 
 from faceattr.checkpoint import load_checkpoint

@@ -69,6 +69,7 @@ def _evaluate(
     model, header = load_checkpoint(checkpoint)
     if data is None:
         view = "wild" if header.get("framing") == "wild" else "aligned"
+        view = (header.get("record") or {}).get("view", view)
         data = open_data(options, size=header.get("size"), view=view)
     names = header["attributes"]
     if names is not None and tuple(names) != tuple(data.names):

@@ -116,6 +116,10 @@ def open_data(
     """
     split = split or options.split
     view = options.view or view or "aligned"
+    if (options.data, view) not in DEFAULT_SIZE:
+        if options.view is not None:
+            raise DataError(f"--view {view} is for drawn faces: photographs are aligned or wild")
+        view = "wild"  # the photographs that are framed like the unaligned drawn faces
     size = options.size or size or DEFAULT_SIZE[options.data, view]
     if options.faces is not None and options.data != "synth":
         raise DataError(f"--faces {options.faces} is for drawn faces: use --limit N instead")

@@ -98,6 +98,7 @@ def run(options: argparse.Namespace) -> None:
         checkpoint=out,
         resume=options.resume,
         progress=not options.quiet,
+        record={"view": data.view},
         **more,
         **{name: value for name, value in chosen.items() if value is not None},
     )

@@ -23,7 +23,13 @@ from faceattr.explore.common import (
     widgets,
 )
 from faceattr.explore.region_chart import outline, region_chart
-from faceattr.localization import crop_boxes, heatmaps, normalize_maps, regions_from_heatmaps
+from faceattr.localization import (
+    crop_boxes,
+    crop_of,
+    heatmaps,
+    normalize_maps,
+    regions_from_heatmaps,
+)
 
 
 def region_explorer(
@@ -45,7 +51,8 @@ def region_explorer(
         model: see :func:`faceattr.localization.heatmaps`; or maps ``(B, M, h, w)`` of the faces.
         faces: a data set or a batch; with ``regions`` there is an outline to switch on. The live
             form shows any of them.
-        crop: side of the square in pixels; by default 2/7 of the shorter side, PaW's 64 of 224.
+        crop: side of the square in pixels; by default a PaW's own, else 2/7 of the shorter side,
+            the paper's 64 of 224.
         names: the M attribute names; the data set's, or CelebA's 40.
         rows: the faces that the static form holds.
         start: the attribute shown first; by default the first name.
@@ -121,7 +128,7 @@ class _Source:
         if maps.shape[1] != len(self.names):
             raise MapError(f"maps of {maps.shape[1]} attributes for {len(self.names)} names")
         size = tuple(face.images.shape[-2:])
-        crop = round(min(size) * 2 / 7) if self.crop is None else self.crop
+        crop = crop_of(self.model, size) if self.crop is None else self.crop
         boxes = crop_boxes(regions_from_heatmaps(maps, size), crop, size)[0]  # (M, 4)
         scale = torch.tensor([size[1], size[0]] * 2)
         truth = None if face.regions is None else face.regions[0].bool().cpu()

@@ -9,6 +9,7 @@ from faceattr.errors import MapError
 from faceattr.localization.cam import (
     attribute_regions,
     class_activation_maps,
+    crop_of,
     heatmaps,
     map_similarity,
     normalize_maps,
@@ -48,6 +49,7 @@ __all__ = [
     "centre_baseline",
     "class_activation_maps",
     "crop_boxes",
+    "crop_of",
     "crop_regions",
     "crop_report",
     "energy_inside",

@@ -82,7 +82,8 @@ def attribute_regions(model: nn.Module, images: Tensor, crop: int | None = None)
     """Return where a model looks for each attribute, ``(B, M, 4)`` int64 xyxy in pixels.
 
     The middle of each square is the highest point of the attribute's heat map: for a PaW these are
-    the regions that its part subnets are shown.
+    the regions that its part subnets are shown. Where those are squares at random places, they are
+    what is returned.
 
     Args:
         model: as :func:`heatmaps` takes it.
@@ -91,12 +92,30 @@ def attribute_regions(model: nn.Module, images: Tensor, crop: int | None = None)
             the paper's 64 of 224.
 
     Raises:
-        MapError: the model has no heat maps. DataError: the image is smaller than the crop.
+        MapError: the model has no heat maps, or its parts are blocks of a grid, which belong to no
+            attribute. DataError: the image is smaller than the crop.
     """
-    side = getattr(model, "config", {}).get("crop") if crop is None else crop
+    kind = getattr(model, "config", {}).get("regions")
+    if kind == "grid":
+        raise MapError(
+            f"{type(model).__name__} looks at the blocks of a grid, none of which is an "
+            "attribute's: ask model.region_boxes(images) for all, or take one with heat maps"
+        )
+    if kind == "random" and crop is None:
+        return model.region_boxes(images)
     size = tuple(images.shape[-2:])
     centres = regions_from_heatmaps(heatmaps(model, images), size)
-    return crop_boxes(centres, round(min(size) * 2 / 7) if side is None else side, size)
+    return crop_boxes(centres, crop_of(model, size) if crop is None else crop, size)
+
+
+def crop_of(model: object, size: tuple[int, int]) -> int:
+    """Side of a model's squares in pixels: a PaW's own, else the paper's 64 of 224.
+
+    Args:
+        model: any model, or none.
+        size: height and width of the image in pixels.
+    """
+    return getattr(model, "config", {}).get("crop") or round(min(size) * 2 / 7)
 
 
 def upsample(maps: Tensor, size: tuple[int, int], mode: str = "bilinear") -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from faceattr.data.faces import FaceDataset, Faces
 from faceattr.device import resolve
 from faceattr.errors import MapError
-from faceattr.localization.cam import normalize_maps
+from faceattr.localization.cam import crop_of, normalize_maps
 from faceattr.localization.coverage import best_inside, inside_boxes
 from faceattr.localization.report import mean_map_of, members_of, passes, table_of, truth_of
 from faceattr.models.regions import crop_boxes, regions_from_heatmaps
@@ -47,7 +47,8 @@ def crop_report(
     Args:
         model: see :func:`faceattr.localization.heatmaps`; or several, for the mean over them.
         data: faces with ``regions`` and labels.
-        crop: side of the squares in pixels; by default 2/7 of the shorter side, PaW's 64 of 224.
+        crop: side of the squares in pixels; by default a PaW's own, else 2/7 of the shorter side,
+            the paper's 64 of 224.
         batch_size, device, bootstrap, seed, groups, progress: as in
             :func:`~faceattr.localization.localization_report`.
 
@@ -62,7 +63,7 @@ def crop_report(
     if not models:
         raise MapError("there is no model to score: give one or more")
     size = tuple(data.faces.images.shape[-2:])
-    crop = round(min(size) * 2 / 7) if crop is None else crop
+    crop = crop_of(models[0], size) if crop is None else crop
     members, device = members_of(data.names, groups or {}), resolve(device)
     runs = [_run(each, data, crop, size, batch_size, device, progress) for each in models]
     return table_of(runs, data, bootstrap, seed, members, baselines=BLIND)

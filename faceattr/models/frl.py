@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from faceattr.errors import DataError
 from faceattr.models.base import FaceModel, Outputs
 from faceattr.models.blocks import convolution, initialise
-from faceattr.models.vgg import fill, imagenet_vgg, read_vgg
+from faceattr.models.vgg import check_imagenet, fill, imagenet_vgg, read_vgg
 from faceattr.models.whole import GroupedLinear
 
 
@@ -46,7 +46,8 @@ class FRL(FaceModel):
 
     Raises:
         DataError: widths and repeats do not match, or ImageNet's weights cannot be had.
-        CheckpointError: the file is missing, torn or of another network.
+        CheckpointError: the file is missing, torn or of another network, or ImageNet's weights do
+            not fit these modules.
     """
 
     def __init__(
@@ -66,6 +67,9 @@ class FRL(FaceModel):
                 f"widths {widths}, repeats {repeats} and pools {pools} do not match: give as many "
                 "widths as repeats, and no more pools than those"
             )
+        named = str(pretrained) == "imagenet"
+        if named:
+            check_imagenet(widths, repeats)
         super().__init__(
             num_attributes=num_attributes,
             maps_per_attribute=maps_per_attribute,
@@ -88,7 +92,6 @@ class FRL(FaceModel):
         self.smallest = self.stride
         initialise(self)
         if pretrained is not None:
-            named = str(pretrained) == "imagenet"
             weights = imagenet_vgg(norm) if named else read_vgg(pretrained)
             source = "ImageNet's VGG-16" if named else str(Path(pretrained))
             fill(self.shared, weights, source)

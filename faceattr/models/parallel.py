@@ -89,6 +89,14 @@ class ParallelSubnets(nn.Module):
                     f"subnet {number} is {type(subnet).__name__}({getattr(subnet, 'config', '')}), "
                     f"the others are WholeImage({self.arguments}): all need one layout"
                 )
+            for name in ("mean", "std"):
+                mine, first = getattr(subnet, name), getattr(subnets[0], name)
+                if mine is not first and not torch.equal(mine.cpu(), first.cpu()):
+                    raise DataError(
+                        f"subnet {number} normalises its pictures with the {name} "
+                        f"{mine.flatten().tolist()}, subnet 0 with {first.flatten().tolist()}: all "
+                        "need the same colours"
+                    )
         states = [subnet.trunk.state_dict() for subnet in subnets]
         for name, tensor in self.trunk.state_dict().items():
             if tensor.ndim:

@@ -23,12 +23,14 @@ from faceattr.models.frl import FRL
 from faceattr.models.parallel import ParallelSubnets
 from faceattr.models.regions import (
     boxes_at,
+    check_layout,
     crop_boxes,
     cut,
     grid_boxes,
     random_places,
     regions_from_heatmaps,
 )
+from faceattr.models.switch import RegionSwitch
 from faceattr.models.whole import WholeImage
 
 #: Networks whose heat maps may place the parts.
@@ -39,25 +41,6 @@ REGIONS = ("heatmaps", "grid", "random")
 ANSWERS = ("paw", "part-only", "whole-only")
 #: Pieces that can be frozen; the localizer always is.
 PIECES = ("localizer", "whole", "parts", "switch", "relation")
-
-
-class RegionSwitch(nn.Module):
-    """The region switch layer: output j sees only the scores of attribute j, of all subnets.
-
-    ``r_j = sum_i W_ij s_ij`` with ``W`` in ``R^{(M+1) x M}`` and, as printed, no bias. It begins as
-    the mean over subnets, so that no region is preferred before training.
-
-    Attributes:
-        weight: ``(S, M)``; row 0 is the whole image.
-    """
-
-    def __init__(self, subnets: int, num_attributes: int):
-        super().__init__()
-        self.weight = nn.Parameter(torch.full((subnets, num_attributes), 1 / subnets))
-
-    def forward(self, scores: Tensor) -> Tensor:
-        """``(B, S, M)`` to ``(B, M)``."""
-        return (scores * self.weight).sum(1)
 
 
 class PaW(FaceModel):
@@ -83,7 +66,8 @@ class PaW(FaceModel):
 
     Raises:
         UnknownNameError: no such localizer, regions or answer.
-        DataError: part-only without a part for each attribute; subnets that cannot run as one.
+        DataError: part-only without a part for each attribute; subnets that cannot run as one; a
+            crop or a grid that is none.
     """
 
     def __init__(
@@ -102,6 +86,7 @@ class PaW(FaceModel):
         for what, name, known in (("regions", regions, REGIONS), ("answer", answer, ANSWERS)):
             if name not in known:
                 raise UnknownNameError(f"unknown {what} {name!r}: choose {', '.join(known)}")
+        check_layout(crop, grid)
         sizes = {"num_attributes": num_attributes, "maps_per_attribute": maps_per_attribute}
         if regions != "heatmaps":
             localizer = None

@@ -7,10 +7,24 @@ and lower end exclusive, so that ``image[:, y0:y1, x0:x1]`` is the crop.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from faceattr.errors import DataError, MapError
+
+
+def check_layout(crop: int, grid: Sequence[int]) -> None:
+    """See that a square has whole pixels and a grid two sides.
+
+    Raises:
+        DataError: it does not; the message names the value.
+    """
+    if not isinstance(crop, int) or crop < 1:
+        raise DataError(f"crop={crop!r}: give the side of a square as a whole number of pixels")
+    if len(grid) != 2 or not all(isinstance(side, int) and side >= 1 for side in grid):
+        raise DataError(f"grid={tuple(grid)}: give rows and columns, such as (4, 4)")
 
 
 def finite(maps: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ values from 0 to 255 less a mean colour, torchvision's networks on standardised 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,10 +24,13 @@ VGG_FACE_MEAN = (129.1863 / 255, 104.7624 / 255, 93.5940 / 255)
 #: VGG-Face sees values up to 255: one unit of it is 1/255 of ours.
 VGG_FACE_STD = (1 / 255,) * 3
 
+#: Maps of VGG-16's five modules, and convolutions in each.
+WIDTHS, REPEATS = (64, 128, 256, 512, 512), (2, 2, 3, 3, 3)
+
 _PLACE = re.compile(r"(?:^|\.)conv_?(\d+)_(\d+)\.(weight|bias)$")
 _FEATURE = re.compile(r"^features\.(\d+)\.(\w+)$")
 #: Which convolutions a VGG-16 has, as VGG-Face names them.
-_LAYERS = tuple((m, c) for m, count in enumerate((2, 2, 3, 3, 3), 1) for c in range(1, count + 1))
+_LAYERS = tuple((m, c) for m, count in enumerate(REPEATS, 1) for c in range(1, count + 1))
 
 
 class VGGWeights(NamedTuple):
@@ -40,6 +44,20 @@ class VGGWeights(NamedTuple):
     layers: list[dict[str, Tensor]]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+
+def check_imagenet(widths: Sequence[int], repeats: Sequence[int]) -> None:
+    """See that ImageNet's weights fit, before half a gigabyte of them is fetched.
+
+    Raises:
+        CheckpointError: they do not.
+    """
+    if (tuple(widths), tuple(repeats)) != (WIDTHS, REPEATS):
+        raise CheckpointError(
+            f"ImageNet's VGG-16 does not fit modules of widths {list(widths)} and repeats "
+            f"{list(repeats)}: leave pretrained out, or take VGG-16's own, which are the defaults "
+            "(preset='paper', --preset paper)"
+        )
 
 
 def imagenet_vgg(norm: bool) -> VGGWeights:

@@ -61,7 +61,7 @@ class Hint:
         self.hint, self.attributes, self.reduce = hint, attributes, reduce
         self._teacher = teacher.eval().requires_grad_(False)
         # A run is resumed only with the teacher that it began with: this is compared.
-        self.teacher = f"{type(teacher).__name__} {_checksum(teacher):08x}"
+        self.teacher = f"{type(teacher).__name__} {checksum(teacher):08x}"
 
     def __call__(self, model: nn.Module, faces: Faces) -> dict[str, Tensor]:
         """Losses of a batch.
@@ -117,8 +117,10 @@ class Hint:
         return {"hint_loss": total / len(data)}
 
 
-def _checksum(model: nn.Module) -> int:
+def checksum(model: nn.Module) -> int:
+    """Of all tensors of a network, to tell whether it is the same one; 32 bits."""
     check = 0
     for tensor in model.state_dict().values():
+        tensor = tensor.float() if tensor.is_floating_point() else tensor  # NumPy has no bfloat16
         check = zlib.crc32(tensor.detach().cpu().contiguous().numpy().tobytes(), check)
     return check

@@ -56,7 +56,12 @@ class MultiNet(nn.Module):
 
     @classmethod
     def of(cls, model: FRL, **sizes) -> MultiNet:
-        """A branch that fits a localization network, and begins with the biases of its head."""
+        """A branch that fits a localization network, and begins with the biases of its head.
+
+        Raises:
+            DataError: a model without the two halves ``conv5`` and ``localise``.
+        """
+        _check(model)
         made = cls(model.channels, model.config["num_attributes"], **sizes)
         with torch.no_grad():
             made.branch[-1].bias.copy_(model.cam_bias)
@@ -68,11 +73,7 @@ class MultiNet(nn.Module):
         Raises:
             DataError: a model without the two halves ``conv5`` and ``localise``.
         """
-        if not (hasattr(model, "conv5") and hasattr(model, "localise")):
-            raise DataError(
-                f"multi-net learning shares the fifth module of an FRL, and {type(model).__name__} "
-                "has none: train it with attribute_loss"
-            )
+        _check(model)
         shared = model.conv5(faces.images)  # (B, C, h, w)
         located, classified = model.localise(shared).logits, self.branch(shared)  # (B, M) both
         return {
@@ -83,3 +84,11 @@ class MultiNet(nn.Module):
     def logits(self, model: FRL, images: Tensor) -> Tensor:
         """What the branch answers, ``(B, M)``: the first column of the paper's Table 1."""
         return self.branch(model.conv5(images))
+
+
+def _check(model: FRL) -> None:
+    if not (hasattr(model, "conv5") and hasattr(model, "localise")):
+        raise DataError(
+            f"multi-net learning shares the fifth module of an FRL, and {type(model).__name__} "
+            "has none: train it with attribute_loss"
+        )

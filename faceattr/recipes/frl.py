@@ -84,11 +84,13 @@ def train_frl(
         ``attributes`` is the loss of the localization head, ``classification`` the second head's.
 
     Raises:
-        UnknownNameError: no such preset or augmentation. DataError: the data have no labels.
+        UnknownNameError: no such preset or augmentation.
+        DataError: the data have no faces or no labels; multi-net learning of another network.
         CheckpointError: the weights to start from do not fit.
         TrainingError: as :func:`faceattr.training.fit`.
     """
     check_seed(seed)
+    check_preset(preset)
     check_labels(data)
     if model is None:
         model = new_frl(preset, len(data.names), seed, pretrained).expect(prevalence(data))

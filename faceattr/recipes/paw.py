@@ -20,15 +20,16 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from faceattr.checkpoint import find_checkpoint, load_checkpoint
 from faceattr.data.faces import Augment, FaceDataset
-from faceattr.errors import DataError, TrainingError, UnknownNameError
+from faceattr.errors import TrainingError, UnknownNameError
 from faceattr.models import FaceModel, PaW, WholeImage
 from faceattr.objectives import attribute_loss
+from faceattr.objectives.hints import checksum
 from faceattr.objectives.parts import parts_loss
 from faceattr.recipes import frl as frl_recipe
 from faceattr.recipes import students as student_recipe
 from faceattr.recipes.base import Recipe
+from faceattr.recipes.handover import check_start, clear, given, restore
 from faceattr.recipes.steps import (
     Plan,
     augmentation,
@@ -40,7 +41,7 @@ from faceattr.recipes.steps import (
     run_step,
 )
 from faceattr.training.history import History
-from faceattr.training.preflight import check_seed
+from faceattr.training.preflight import check_alone, check_counts, check_seed
 from faceattr.training.validation import quick_metrics
 
 #: The five steps, in the paper's order.
@@ -92,7 +93,8 @@ def train_paw(
     """Train PaW in the paper's five steps, or some of them.
 
     A step that is not in ``steps`` is not trained: what it left in its folder is used. With
-    ``resume`` a step that was finished is not trained again and one that was stopped goes on.
+    ``resume`` a step that was finished is not trained again and one that was stopped goes on;
+    without it, what the folders of ``steps`` hold is removed before the first of them begins.
 
     Args:
         data: faces to train on.
@@ -124,9 +126,11 @@ def train_paw(
 
     Raises:
         UnknownNameError: no such preset, step, regions, student or augmentation.
-        DataError: no labels; images smaller than the crop; maps of teacher and student that
-            differ; all found before training.
-        TrainingError: a step needs the result of one that was not trained; or as ``fit``.
+        DataError: no faces or labels; images smaller than the crop; maps of teacher and student
+            that differ; networks of other attributes; all found before training.
+        CheckpointError: a network that was given is torn, or its weights are not finite.
+        TrainingError: a step needs the result of one that was not trained to its end, or goes on
+            from networks that were trained again since; or as ``fit``.
     """
     check_seed(seed)
     check_preset(preset)
@@ -135,6 +139,7 @@ def train_paw(
     count, small = len(data.names), preset == "small"
     if batch_size is None:
         batch_size = 64 if small else 128
+    check_counts(epochs=epochs, batch_size=batch_size)
     shared = {
         "valid": valid,
         "batch_size": batch_size,
@@ -150,24 +155,38 @@ def train_paw(
     }
     histories: dict[str, History] = {}
 
-    given = {"frl": _loaded(frl), "student": _loaded(whole)}
+    teacher, subnet = given(frl, data), given(whole, data)
+    train = [s for s in steps if {"frl": teacher, "student": subnet}.get(s) is None]
+    if not train:
+        raise TrainingError(f"nothing to train: steps {', '.join(steps)} are given as networks")
+    needed = _needed(train, regions, has={"frl": teacher, "student": subnet})
     share = prevalence(data)
-    teacher = given["frl"] or frl_recipe.new_frl(
-        preset, count, seed, pretrained if "frl" in steps else None
-    ).expect(share)
-    subnet = given["student"] or student_recipe.new_student(student, teacher, seed).expect(share)
-    crop = CROPS[preset] if crop is None else crop
-    layout = {"regions": regions, "crop": crop, "seed": seed}
-    _rehearse(data, teacher, subnet, layout, steps, hint=given["student"] is None)
+    if teacher is None:
+        start = pretrained if "frl" in train else None
+        teacher = frl_recipe.new_frl(preset, count, seed, start).expect(share)
+    if subnet is None:
+        subnet = student_recipe.new_student(student, teacher, seed).expect(share)
+    for step, network in (("frl", teacher), ("student", subnet)):
+        if step in needed:
+            restore(network, folders[step], step, data)
+    layout = {"regions": regions, "crop": CROPS[preset] if crop is None else crop, "seed": seed}
+    lone = {"batch_size": batch_size, "drop_last": how.get("drop_last", False)}
+    _rehearse(data, teacher, subnet, layout, train, lone)
+    later = [step for step in STEPS[2:] if step in train]
+    model: FaceModel = subnet if "student" in train else teacher
+    if later and later[0] != "parts":
+        model = PaW.from_subnets([subnet], teacher, **layout)
+        restore(model, folders[needed[-1]], needed[-1], data)
+    if not resume:
+        parts = ["hint", *train] if "student" in train else train
+        clear([None if checkpoint is None else Path(checkpoint), *(folders[s] for s in parts)])
 
-    if "frl" in steps and given["frl"] is None:
+    if "frl" in train:
         _, histories["frl"] = frl_recipe.train_frl(
             data, preset=preset, model=teacher, epochs=epochs, checkpoint=folders["frl"],
             pretrained=pretrained, record={**about, "step": "frl"}, **shared,
         )  # fmt: skip
-    elif given["frl"] is None and _needs(steps, "frl", regions):
-        _restore(teacher, folders["frl"], "frl")
-    if "student" in steps and given["student"] is None:
+    if "student" in train:
         plan = student_recipe.PLANS[preset][0]
         histories["hint"] = student_recipe.train_hint(
             subnet, teacher, data, plan=plan, epochs=epochs, folder=folders["hint"],
@@ -178,29 +197,23 @@ def train_paw(
             subnet, data, attribute_loss, folder=folders["student"],
             record={**about, "step": "student"}, **{**settings, **shared},
         )  # fmt: skip
-    elif given["student"] is None and "parts" in steps:
-        _restore(subnet, folders["student"], "student")
-
-    later = [step for step in STEPS[2:] if step in steps]
-    model: FaceModel = subnet if "student" in histories else teacher
-    if later:
+    if "parts" in train:
         model = PaW.from_subnets([subnet], teacher, **layout)
-        if later[0] != "parts":
-            before = STEPS[STEPS.index(later[0]) - 1]
-            _restore(model, folders[before], before)
     for step in later:
+        start = f"{checksum(model):08x}"
+        if resume:
+            again = f"steps={step} and resume=False (--steps {step} --overwrite)"
+            check_start(folders[step], start, again)
         model.freeze(*FROZEN[step])
         settings = _settings(PLANS[preset][step], count, epochs)
         if step == "parts" and valid is not None:
             settings["metrics"] = _parts_metrics
         histories[step] = run_step(
             model, data, parts_loss if step == "parts" else attribute_loss, folder=folders[step],
-            record={**about, "step": step}, **{**settings, **shared},
+            record={**about, "step": step, "start": start}, **{**settings, **shared},
         )  # fmt: skip
     if later:
         model.freeze()
-    if not histories:
-        raise TrainingError(f"nothing to train: steps {', '.join(steps)} are given as networks")
     history = joined(histories)
     if checkpoint is not None:
         finish(checkpoint, folders[list(histories)[-1]], history)
@@ -226,47 +239,41 @@ def _steps(steps: Sequence[str] | str) -> list[str]:
     return [step for step in STEPS if step in names]
 
 
-def _needs(steps: Sequence[str], step: str, regions: str) -> bool:
-    """Whether a step's result is needed by one of those to train."""
-    return "student" in steps or ("parts" in steps and regions == "heatmaps")
-
-
-def _loaded(network: FaceModel | str | os.PathLike | None) -> FaceModel | None:
-    if network is None or isinstance(network, FaceModel):
-        return network
-    return load_checkpoint(network)[0]
-
-
-def _rehearse(data, teacher, subnet, layout, steps, *, hint: bool) -> None:
-    """Show untrained networks one face, so that what cannot work is found before any training."""
-    if "student" in steps and hint:
-        student_recipe.hint_for(teacher, subnet).check(subnet, data)
-        teacher.requires_grad_(True)
-    if set(steps) & set(STEPS[2:]):
-        PaW.from_subnets([subnet], teacher, **layout).region_boxes(data.gather([0]).images)
-
-
-def _restore(model: FaceModel, folder: Path | None, step: str) -> None:
-    """Put the result of an earlier step into a network of its size.
+def _needed(train: Sequence[str], regions: str, has: Mapping) -> list[str]:
+    """The steps whose results must lie in their folders already.
 
     Raises:
-        TrainingError: there is none. CheckpointError: it is of another size.
+        TrainingError: a step would be trained and then passed over.
     """
-    last = None if folder is None else folder / "last.safetensors"
-    if last is None or not last.is_file():
-        where = "no checkpoint folder was given" if last is None else f"{last} is not there"
-        raise TrainingError(
-            f"the result of step {step} is needed and {where}: train it first (steps={step}), or "
-            "pass a trained network"
-        )
-    found, _ = load_checkpoint(find_checkpoint(last), expect=type(model))
-    if found.config != model.config:
-        differs = [k for k in model.config if found.config.get(k) != model.config[k]]
-        raise DataError(
-            f"{last} was trained with another {', '.join(differs)}: give the arguments of then, "
-            "or train the step again"
-        )
-    model.load_state_dict(found.state_dict())
+    needed, first = [], next((step for step in STEPS[2:] if step in train), None)
+    eyes = "student" in train or ("parts" in train and regions == "heatmaps")
+    if has["frl"] is None and "frl" not in train and eyes:
+        needed.append("frl")
+    if has["student"] is None and "student" not in train and "parts" in train:
+        needed.append("student")
+    if first not in (None, "parts"):
+        before = STEPS[STEPS.index(first) - 1]
+        if early := [step for step in train if step in STEPS[:2]]:
+            raise TrainingError(
+                f"steps {', '.join(train)}: {first} goes on from step {before}, which knows "
+                f"nothing of a new {' and '.join(early)}: add parts, or make it two calls"
+            )
+        needed.append(before)
+    return needed
+
+
+def _rehearse(data, teacher, subnet, layout, train, lone) -> None:
+    """Show untrained networks one face, so that what cannot work is found before any training."""
+    trained = [{"frl": teacher, "student": subnet}[s] for s in train if s in STEPS[:2]]
+    if "student" in train:
+        student_recipe.hint_for(teacher, subnet).check(subnet, data)
+        teacher.requires_grad_(True)
+    if set(train) & set(STEPS[2:]):
+        paw = PaW.from_subnets([subnet], teacher, **layout)
+        paw.region_boxes(data.gather([0]).images)
+        trained += [paw] if {"parts", "together"} & set(train) else []
+    for network in trained:
+        check_alone(network, data, **lone)
 
 
 def _settings(plan: Plan, count: int, epochs: int | None) -> dict:

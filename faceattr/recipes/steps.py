@@ -105,16 +105,18 @@ def check_preset(preset: str) -> None:
 
 
 def check_labels(data: FaceDataset) -> None:
-    """See that there are labels, and warn of attributes that the data cannot teach.
+    """See that there are labelled faces, and warn of attributes that they cannot teach.
 
     Raises:
-        DataError: no labels at all.
+        DataError: no faces, or no labels at all.
     """
+    if not len(data):
+        raise DataError(f"{data.source} has no faces to train on: check its split and limit")
     if data.attributes is None:
         raise DataError(f"{data.source} has no attribute labels to learn from: use labelled faces")
     some = (data.attributes == 1).any(0)  # (M,)
     absent = [name for name, found in zip(data.names, some.tolist(), strict=True) if not found]
-    if absent and len(data):
+    if absent:
         warnings.warn(
             f"no face of {data.source} has {', '.join(absent)}: their scores will say so of every "
             "face and their regions mean nothing; take more faces, or leave the attributes out",

@@ -11,13 +11,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from faceattr.checkpoint import load_checkpoint
 from faceattr.data.faces import Augment, FaceDataset
-from faceattr.errors import DataError
+from faceattr.errors import DataError, TrainingError
 from faceattr.models import FaceModel, WholeImage
 from faceattr.objectives import attribute_loss
-from faceattr.objectives.hints import Hint
+from faceattr.objectives.hints import Hint, checksum
 from faceattr.recipes.base import Recipe
+from faceattr.recipes.handover import check_start, clear, given
 from faceattr.recipes.steps import (
     Plan,
     augmentation,
@@ -29,7 +29,7 @@ from faceattr.recipes.steps import (
 )
 from faceattr.recipes.whole import train_whole
 from faceattr.training.history import History
-from faceattr.training.preflight import check_seed
+from faceattr.training.preflight import check_counts, check_seed
 
 #: Hint stage and attribute stage. The paper gives the rates, 1e-7 for the sum of the maps' squares
 #: and 0.0001, and no epochs; 10 and 10 are a choice.
@@ -43,8 +43,12 @@ def new_student(student: str, teacher: FaceModel, seed: int) -> WholeImage:
     """An untrained student with as many maps as its teacher.
 
     Raises:
-        UnknownNameError: no such student.
+        UnknownNameError: no such student. DataError: the teacher has no maps.
     """
+    if "maps_per_attribute" not in teacher.config:
+        raise DataError(
+            f"a {type(teacher).__name__} cannot teach maps: take an FRL, or a network of Table 3"
+        )
     sizes = {name: teacher.config[name] for name in ("num_attributes", "maps_per_attribute")}
     return seeded(seed, lambda: WholeImage(student, **sizes))
 
@@ -85,7 +89,7 @@ def train_student(
         model: train this student, as it is, instead of a new one. With a teacher a new one begins
             with the log-odds of each attribute as its biases, as its teacher did.
         valid: faces to report on after every epoch.
-        epochs: of the attribute stage, instead of the preset's.
+        epochs: of the attribute stage, instead of the preset's; 40 without a teacher.
         hint_epochs: of the hint stage, instead of the preset's; 0 leaves it out.
         batch_size, augment, seed, resume, record, how: as :func:`train_whole`.
         checkpoint: folder; the hint stage has the folder ``hint`` in it.
@@ -94,10 +98,18 @@ def train_student(
         The student in evaluation mode, and the History of its attribute stage.
 
     Raises:
-        DataError: the maps of teacher and student differ in size, found before training.
-        UnknownNameError, CheckpointError, TrainingError: as :func:`train_whole`.
+        DataError: the maps of teacher and student differ in size, or the teacher was trained on
+            other attributes; found before training.
+        TrainingError: what only a teacher makes sense of was given without one; as ``fit``.
+        UnknownNameError, CheckpointError: as :func:`train_whole`.
     """
     if teacher is None:
+        alone = {"preset": preset != "small", "hint_epochs": hint_epochs}
+        if said := [name for name, value in alone.items() if value not in (None, False)]:
+            raise TrainingError(
+                f"{student} without a teacher has no {', '.join(said)}: pass teacher=network "
+                "(--teacher CHECKPOINT) as well, or leave it out"
+            )
         return train_whole(
             data, method=student, model=model, valid=valid, epochs=40 if epochs is None else epochs,
             batch_size=batch_size, augment=augment, seed=seed, checkpoint=checkpoint,
@@ -106,23 +118,27 @@ def train_student(
     check_seed(seed)
     check_preset(preset)
     check_labels(data)
-    if not isinstance(teacher, FaceModel):
-        teacher, _ = load_checkpoint(teacher)
-    if "maps_per_attribute" not in teacher.config:
-        raise DataError(
-            f"a {type(teacher).__name__} cannot teach maps: take an FRL, or a network of Table 3"
-        )
+    check_counts(epochs=epochs)
+    check_counts(0, hint_epochs=hint_epochs)
+    teacher = given(teacher, data)
     if model is None:
         model = new_student(student, teacher, seed).expect(prevalence(data))
     plans = dict(zip(("hint", "attributes"), PLANS[preset], strict=True))
     shared = {"batch_size": batch_size, "augment": augmentation(augment), "seed": seed, **how}
     about = {"method": student, "preset": preset, **(record or {})}
+    place = None if checkpoint is None else Path(checkpoint)
+    hints = None if place is None else place / "hint"
     if hint_epochs != 0:
-        folder = None if checkpoint is None else Path(checkpoint) / "hint"
+        hint_for(teacher, model).check(model, data)
+        if not resume:
+            clear([place, hints])
         train_hint(
             model, teacher, data, plan=plans["hint"], epochs=hint_epochs, valid=valid,
-            folder=folder, resume=resume, record={**about, "stage": "hint"}, **shared,
+            folder=hints, resume=resume, record={**about, "stage": "hint"}, **shared,
         )  # fmt: skip
+        about["start"] = f"{checksum(model):08x}"
+        if resume:
+            check_start(place, about["start"], "resume=False (--overwrite)")
     settings = plans["attributes"].arguments(terms=len(data.names))
     if epochs is not None:
         settings["epochs"] = epochs
@@ -174,6 +190,7 @@ def _recipe(student: str, summary: str) -> Recipe:
         student,
         summary,
         functools.partial(train_student, student=student),
+        epochs=None,
         source="PaW (Ding et al., AAAI 2018), Table 3",
         options=("preset", "teacher", "hint_epochs"),
     )

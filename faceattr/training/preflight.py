@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from numbers import Integral
 from pathlib import Path
 
 import torch
-from torch.nn.modules.batchnorm import BatchNorm1d
 
 from faceattr.checkpoint import write_atomically
 from faceattr.data.faces import FaceDataset
 from faceattr.errors import TrainingError
 from faceattr.models.base import FaceModel
+from faceattr.training.resume import own_randomness
 
 
 def check_seed(seed: int) -> int:
@@ -24,6 +25,17 @@ def check_seed(seed: int) -> int:
     if not isinstance(seed, Integral) or not 0 <= seed < 2**63:
         raise TrainingError(f"seed={seed!r}: give a whole number from 0 to 2**63 - 1")
     return int(seed)
+
+
+def check_counts(least: int = 1, **counts: int | None) -> None:
+    """See that numbers of epochs and the like are whole and large enough; None passes.
+
+    Raises:
+        TrainingError: names the first that is not.
+    """
+    for name, value in counts.items():
+        if value is not None and (not isinstance(value, int) or value < least):
+            raise TrainingError(f"{name}={value!r}: give a whole number of at least {least}")
 
 
 def check_run(
@@ -41,9 +53,7 @@ def check_run(
     Raises:
         TrainingError: names the setting and its remedy.
     """
-    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
-        if not isinstance(value, int) or value < 1:
-            raise TrainingError(f"{name}={value!r}: give a whole number of at least 1")
+    check_counts(epochs=epochs, batch_size=batch_size)
     if clip is not None and not clip > 0:
         raise TrainingError(f"clip={clip}: give a gradient norm above 0, or None")
     if monitor is not None and monitor.startswith("valid_") and valid is None:
@@ -58,12 +68,30 @@ def check_run(
             f"drop_last leaves nothing of {len(data)} faces in batches of {batch_size}: lower "
             "batch_size or pass drop_last=False"
         )
-    flat = any(isinstance(module, BatchNorm1d) for module in model.modules())
-    if flat and not drop_last and (len(data) % batch_size == 1 or batch_size == 1):
+    check_alone(model, data, batch_size, drop_last)
+
+
+@torch.no_grad()
+def check_alone(model: FaceModel, data: FaceDataset, batch_size: int, drop_last: bool) -> None:
+    """Where one face stays alone in the last batch, see that the model can train on it.
+
+    Batch norm cannot normalise a single value: a flat layer has no more of one face, nor has a
+    convolution whose maps of a small picture are one cell.
+
+    Raises:
+        TrainingError: it cannot.
+    """
+    if drop_last or (batch_size != 1 and len(data) % batch_size != 1):
+        return
+    images = data.gather([0]).images.to(next(model.parameters(), model.mean).device)
+    try:
+        with own_randomness(images.device):
+            copy.deepcopy(model).train()(images)
+    except ValueError as error:
         raise TrainingError(
-            f"{len(data)} faces in batches of {batch_size} leave one face alone, which BatchNorm1d "
-            "cannot normalise: pass drop_last=True or another batch_size"
-        )
+            f"{len(data)} faces in batches of {batch_size} leave one face alone, which batch norm "
+            f"in {type(model).__name__} cannot normalise: pass drop_last=True or another batch_size"
+        ) from error
 
 
 @torch.no_grad()
