@@ -42,6 +42,17 @@ def test_squares_of_a_random_paw(experiments):
     assert grid == {"covered": 1.0}, "blocks belong to no attribute"
 
 
+def test_squares_that_stand_still_stray_as_the_face_moves(experiments):
+    from seen import squares
+
+    box = torch.tensor([[4.0, 0, 20, 16], [8.0, 0, 24, 16]])  # the second 4 pixels to the right
+    images = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
+    faces = Faces(images=images, attributes=torch.ones(2, 2), box=box)
+    models = [PaW(2, 2, regions="random", crop=16, seed=seed) for seed in (0, 1)]
+    found = squares(models, FaceDataset(faces, names=("Bald", "Young")))
+    assert found["wander"] == pytest.approx(2 / 16), "two pixels either side of the middle"
+
+
 def test_region_loss_is_least_where_the_truth_is(experiments):
     from taught import region_loss
 
