@@ -1,16 +1,29 @@
 """What the experiments behind chapters 4 to 6 compute beside what the library does."""
 
 from pathlib import Path
+from types import SimpleNamespace as Said
 
 import pytest
 import torch
 
 from faceattr.data.faces import FaceDataset, Faces
 from faceattr.data.synthetic import SynthFaces
+from faceattr.evaluation import evaluate
 from faceattr.localization import crop_report
-from faceattr.models import FRL, PaW
+from faceattr.models import FRL, FaceModel, Outputs, PaW
 
 ROOT = Path(__file__).parents[1]
+
+
+class Says(FaceModel):
+    """Answers what it was given, row by row."""
+
+    def __init__(self, told):
+        super().__init__(num_attributes=told.shape[1])
+        self.told = told
+
+    def forward(self, images):
+        return Outputs(logits=2 * self.told[: len(images)] - 1)
 
 
 @pytest.fixture
@@ -51,6 +64,75 @@ def test_squares_that_stand_still_stray_as_the_face_moves(experiments):
     models = [PaW(2, 2, regions="random", crop=16, seed=seed) for seed in (0, 1)]
     found = squares(models, FaceDataset(faces, names=("Bald", "Young")))
     assert found["wander"] == pytest.approx(2 / 16), "two pixels either side of the middle"
+
+
+def test_squares_that_go_where_the_answer_is_tell_it(experiments, monkeypatch):
+    from seen import telling
+
+    torch.manual_seed(0)
+    labels = (torch.rand(400, 2) < 0.4).float()
+    images = torch.zeros(400, 3, 32, 32, dtype=torch.uint8)
+    images[:, 0, 0, 0] = torch.arange(400) % 256
+    images[:, 1, 0, 0] = torch.arange(400) // 256
+    data = FaceDataset(Faces(images=images, attributes=labels), names=("Bald", "Young"))
+    model = PaW(2, 2, regions="random", crop=16)
+    assert telling([model], data, data) == {"tells_training": 0.5, "tells_others": 0.5}
+
+    def knows_the_first(images):
+        rows = (images[:, 0, 0, 0] * 255 + 256 * images[:, 1, 0, 0] * 255).round().long()
+        x = torch.stack([16 * labels[rows, 0], torch.zeros(len(rows))], 1)
+        return torch.stack([x, torch.zeros_like(x), x + 16, torch.full_like(x, 16)], -1)
+
+    monkeypatch.setattr(model, "region_boxes", knows_the_first)
+    found = telling([model], data, data)
+    assert found == {"tells_training": 0.75, "tells_others": 0.75}, "one of two, and chance"
+
+
+def test_fitted_asks_about_training_faces_evenly(experiments, monkeypatch):
+    import seen
+
+    asked = []
+    monkeypatch.setattr(
+        seen,
+        "evaluate",
+        lambda m, d, **_: asked.append(d) or Said(mean={"accuracy": m, "average_precision": 2 * m}),
+    )
+    labels = torch.arange(10.0)[:, None].expand(10, 2) % 2
+    images = torch.zeros(10, 3, 8, 8, dtype=torch.uint8)
+    data = FaceDataset(Faces(images=images, attributes=labels), names=("Bald", "Young"))
+    assert seen.fitted([1, 3], data, limit=4) == {"accuracy": 2, "average_precision": 4}
+    assert asked[0].attributes[:, 0].tolist() == [0, 1, 0, 1]  # rows 0, 3, 6, 9
+
+
+def test_probes_are_paired_over_the_seeds_that_have_both(experiments, tmp_path):
+    from probes import collect
+
+    names, faces = ("Bald", "Young"), 12
+    truth = (torch.rand(faces, 2, generator=torch.Generator().manual_seed(0)) < 0.5).float()
+    data = FaceDataset(
+        Faces(images=torch.zeros(faces, 3, 8, 8, dtype=torch.uint8), attributes=truth), names=names
+    )
+
+    def write(place, name, right, trained):
+        told = torch.where(torch.rand(faces, 2) < right, truth, 1 - truth)
+        record = {"training": {"faces": trained, "crop": 24}}
+        report = evaluate(Says(told), data, device="cpu", bootstrap=10, record=record)
+        report.save(place / f"{name}.json")
+
+    torch.manual_seed(0)
+    for seed in (0, 1):
+        place = tmp_path / "paw" / "synth" / f"seed{seed}"
+        place.mkdir(parents=True)
+        write(place, "paw", 1.0, 3000), write(place, "whole-only", 0.0, 3000)
+    write(tmp_path / "paw" / "synth" / "seed1", "paw-wide", 1.0, 3000)
+    found = {(row["first"], row["second"]): row for row in collect(tmp_path / "paw")["probes"]}
+    assert set(found) == {
+        ("paw", "whole-only"), ("paw-wide", "paw"), ("paw-wide", "whole-only")
+    }  # fmt: skip
+    assert found["paw", "whole-only"]["seeds"] == [0, 1]
+    assert found["paw-wide", "paw"]["seeds"] == [1]
+    assert found["paw", "whole-only"]["mean"]["accuracy"] == 1
+    assert found["paw-wide", "paw"]["mean"]["accuracy"] == 0
 
 
 def test_region_loss_is_least_where_the_truth_is(experiments):

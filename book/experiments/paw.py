@@ -21,6 +21,7 @@ part-only    step 3, its parts trained on for as many passes as step 5 takes; s_
 paw-taught   regions from a network that was taught the true ones (:mod:`taught`; drawn faces)
 X-parts      s_jj of network X after step 3, before any part can hear another: what its squares,
              and nothing else, are worth (paw, paw-random, paw-taught)
+paw-wide, paw-strangers: see :mod:`probes`, which alone trains them
 ===========  ==================================================================================
 
 Of the sizes: 80 and 24 pixels are about a third of the paper's 224 and 64; 3,000 faces, the small
@@ -28,7 +29,8 @@ preset's passes (20, 20, 6 + 3 + 4) and bf16-mixed let the nine networks of a se
 minutes on one core of two threads.
 
 Reports with their predictions stay under ``runs/``, which is not published: those of CelebA hold
-its labels. ``collect`` writes means, intervals and differences, and the weights of both layers.
+its labels. ``collect`` writes means, intervals and differences, the weights of both layers, and
+what some of the networks score on faces that they were trained on.
 """
 
 from __future__ import annotations
@@ -36,11 +38,12 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import collecting
 import torch
-from seen import squares
+from seen import fitted, squares, telling
 from taught import train_taught
 
 from faceattr.checkpoint import load_checkpoint
@@ -59,7 +62,7 @@ from faceattr.recipes.students import PLANS as STUDENT_PLANS
 from faceattr.recipes.students import train_student
 from faceattr.training.history import History
 
-TRAIN, TEST, SIZE, CROP, BATCH = 3000, 1000, 80, 24, 64
+TRAIN, TEST, SIZE, CROP, WIDE, BATCH = 3000, 1000, 80, 24, 40, 64
 #: In the order in which they are trained; each needs some before it.
 NETWORKS = (
     "frl", "whole", "paw", "whole-only", "part-only", "paw-grid", "paw-random", "frl-plain",
@@ -82,13 +85,20 @@ DIFFERENCES = (
 DRAWN_DIFFERENCES = ("paw-taught - paw", "paw-taught - paw-random", "paw-taught-parts - paw-parts")
 REGIONS = {
     "paw": "heatmaps", "paw-grid": "grid", "paw-random": "random", "paw-taught": "heatmaps",
+    "paw-wide": "heatmaps", "paw-strangers": "heatmaps",
 }  # fmt: skip
+#: Networks whose squares another localizer finds than ``frl``.
+LOCALIZERS = {"paw-taught": "frl-taught", "paw-strangers": "frl-strangers"}
+#: Asked about training faces as well, and where the checkpoint of each is.
+FITTED = {"paw": "paw", "whole-only": "whole-only/together", "part-only": "part-only/together"}
 
 
-def datasets(name: str, root: str | None, faces: int) -> tuple[FaceDataset, FaceDataset]:
-    """Faces to train and to test on, of different people."""
+def datasets(
+    name: str, root: str | None, faces: int, seed: int = 0
+) -> tuple[FaceDataset, FaceDataset]:
+    """Faces to train and to test on, of different people; drawn ones of another seed are others."""
     if name == "synth":
-        how = {"size": SIZE, "view": "unaligned", "seed": 0}
+        how = {"size": SIZE, "view": "unaligned", "seed": seed}
         return (
             SynthFaces(faces, split="train", **how),
             SynthFaces(min(faces, TEST), split="test", regions=True, **how),
@@ -123,6 +133,9 @@ class Runs:
         where = {"checkpoint": self.runs / name, **self.shared}
         if name == "frl-taught":
             return train_taught(self.data, **where)
+        if name == "frl-strangers":
+            others, _ = datasets("synth", None, len(self.data), seed=1)
+            return train_frl(others, preset="small", **where)[0]
         if name.startswith("frl"):
             multinet = name == "frl"
             return train_frl(self.data, preset="small", multinet=multinet, **where)[0]
@@ -144,7 +157,7 @@ class Runs:
             return self._more(network, parts_loss, name, "together").variant("part-only")
         return train_paw(
             self.data, preset="small", steps="parts,switch,together", regions=REGIONS[name],
-            crop=CROP, frl=self("frl-taught" if name == "paw-taught" else "frl"),
+            crop=crop_of(name), frl=self(LOCALIZERS.get(name, "frl")),
             whole=self("whole"), **where,
         )[0]  # fmt: skip
 
@@ -165,15 +178,24 @@ class Runs:
         return round(sum(sum(History.load(path)["seconds"]) for path in paths if path.is_file()))
 
 
+def crop_of(name: str) -> int | None:
+    """Side of a network's squares in pixels; blocks of a grid have their own."""
+    return {"paw-grid": None, "paw-wide": WIDE}.get(name, CROP)
+
+
 def networks(test: FaceDataset) -> tuple[str, ...]:
     """What is trained: more where true regions are known."""
     return NETWORKS + DRAWN * (test.faces.regions is not None)
 
 
-def run(data: FaceDataset, test: FaceDataset, seed: int, folder: Path, precision: str) -> None:
-    """Train and report all networks of one seed; what is there is not done again."""
+def run(
+    data: FaceDataset, test: FaceDataset, seed: int, folder: Path, precision: str,
+    names: Iterable[str] | None = None,
+) -> None:  # fmt: skip
+    """Train and report networks of one seed, all unless named; what is there is not done again."""
     runs = Runs(data, seed, folder, precision)
-    for name in networks(test):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in networks(test) if names is None else names:
         if (folder / f"{name}.json").is_file():
             continue
         model = runs(name)
@@ -181,8 +203,9 @@ def run(data: FaceDataset, test: FaceDataset, seed: int, folder: Path, precision
             "seed": seed,
             "training_seconds": runs.seconds(name),
             "training": {
-                "data": data.source, "faces": len(data), "batch_size": BATCH, "crop": CROP,
-                "precision": precision, "threads": torch.get_num_threads(),
+                "data": data.source, "faces": len(data), "batch_size": BATCH,
+                "crop": crop_of(name) or CROP, "precision": precision,
+                "threads": torch.get_num_threads(),
             },
         }  # fmt: skip
         found = evaluate(model, test, device="cpu", record=record)
@@ -206,7 +229,14 @@ def collect(folder: Path, data: FaceDataset, test: FaceDataset) -> dict:
         "switch": [model.switch.weight.tolist() for model in paws["paw"]],
         "switch_grid": [model.switch.weight.tolist() for model in paws["paw-grid"]],
         "relation": [model.relation.weight.tolist() for model in paws["paw"]],
-        "squares": {name: squares(models, test) for name, models in paws.items()},
+        "squares": {
+            name: squares(models, test) | telling(models, data, test)
+            for name, models in paws.items()
+        },
+        "fitted": {
+            name: fitted([load_checkpoint(seed / "runs" / where)[0] for seed in seeds], data)
+            for name, where in FITTED.items()
+        },
     }
     more["label_correlation"] = torch.corrcoef(data.attributes.T.float()).tolist()
     if drawn:
@@ -254,9 +284,7 @@ def main() -> None:
         path = options.results / f"paw_{options.data}.json"
         print(collecting.write(path, collect(folder, data, test)))
         return
-    seed = folder / f"seed{options.seed}"
-    seed.mkdir(parents=True, exist_ok=True)
-    run(data, test, options.seed, seed, options.precision)
+    run(data, test, options.seed, folder / f"seed{options.seed}", options.precision)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""What the squares of PaW's parts see: how much of the picture, and how much of their attributes.
+"""What networks have seen: of the picture, of their attributes, and of the very faces asked about.
 
 Forty squares that all sit well on their attributes sit close together, for most attributes are
 about the eyes and the mouth. Forty that were thrown sit badly and cover the face. Both numbers are
-needed to understand which kind of squares makes the better network.
+needed to understand which kind of squares makes the better network. And a network that has seen a
+face before knows its labels: how much better it is there tells how much it has learned by heart.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from faceattr.data.faces import FaceDataset
+from faceattr.evaluation import evaluate
 from faceattr.localization.coverage import inside_boxes
-from faceattr.models import PaW
+from faceattr.models import FaceModel, PaW
 
 
 def covered(boxes: Tensor, size: tuple[int, int]) -> Tensor:
@@ -60,3 +63,64 @@ def squares(models: Sequence[PaW], test: FaceDataset, batch_size: int = 100) -> 
     if found["inside"]:
         means["inside"] = torch.cat(found["inside"]).nanmean(0).nanmean().item()
     return means
+
+
+def telling(
+    models: Sequence[PaW], data: FaceDataset, test: FaceDataset, cells: int = 10
+) -> dict[str, float]:
+    """How well the place of an attribute's square, without a look inside, tells its label.
+
+    Faces wear an attribute as often as those of the training set whose square of it lay in the same
+    of ``cells`` x ``cells`` fields of the picture; this share is taken for a score. It is counted
+    on a random half of the training faces and asked about the other half and about the test faces.
+
+    Returns:
+        ``tells_training`` and ``tells_others``: area under the ROC curve, a half is chance; means
+        over attributes that some of the faces wear and some do not, and over seeds. Empty for
+        blocks of a grid, which belong to no attribute.
+    """
+    if models[0].config["regions"] == "grid":
+        return {}
+    half = torch.rand(len(data), generator=torch.Generator().manual_seed(0)) < 0.5
+    found: dict[str, list[float]] = {"tells_training": [], "tells_others": []}
+    for model in models:
+        seen, others = (_fields(model.eval(), part, cells) for part in (data, test))
+        for j, (fields, labels) in enumerate(zip(seen.T, data.attributes.T, strict=True)):
+            worn, mean = labels[half] == 1, (labels[half] == 1).float().mean()
+            faces = torch.bincount(fields[half], minlength=cells**2)
+            wearers = torch.bincount(fields[half][worn], minlength=cells**2)
+            share = (wearers + 4 * mean) / (faces + 4)  # four faces of the usual share in each
+            asked = {
+                "tells_training": (labels[~half] == 1, share[fields[~half]]),
+                "tells_others": (test.attributes[:, j] == 1, share[others[:, j]]),
+            }
+            for key, (truth, score) in asked.items():
+                if 0 < truth.sum() < len(truth):
+                    found[key].append(float(roc_auc_score(truth, score)))
+    return {key: sum(values) / len(values) for key, values in found.items()}
+
+
+@torch.no_grad()
+def _fields(model: PaW, data: FaceDataset, cells: int) -> Tensor:
+    """The field that the middle of each square lies in: ``(N, M)``."""
+    size = torch.tensor(data.size[::-1])
+    places = []
+    for faces in data.batches(100):
+        boxes = model.region_boxes(faces.with_float_images().images)  # (B, M, 4)
+        middle = (boxes[..., :2] + boxes[..., 2:]) / 2
+        x, y = (middle * cells / size).long().clamp(0, cells - 1).unbind(-1)
+        places.append(y * cells + x)
+    return torch.cat(places)
+
+
+def fitted(models: Sequence[FaceModel], data: FaceDataset, limit: int = 1000) -> dict[str, float]:
+    """Accuracy and average precision on faces of the training set, evenly chosen; means of seeds.
+
+    Faces are not mirrored here; training mirrored half of them.
+    """
+    some = data.subset(torch.linspace(0, len(data) - 1, min(limit, len(data))).long())
+    reports = [evaluate(m, some, device="cpu", bootstrap=0, progress=False) for m in models]
+    return {
+        metric: sum(float(report.mean[metric]) for report in reports) / len(reports)
+        for metric in ("accuracy", "average_precision")
+    }
