@@ -58,6 +58,13 @@ def test_networks_of_other_attributes_are_refused(tmp_path):
         train_paw(squares(), steps="student", checkpoint=tmp_path, **SHORT)
 
 
+def test_what_no_step_would_use_is_refused():
+    with pytest.raises(TrainingError, match="pretrained='imagenet' is where step frl starts"):
+        train_paw(squares(), whole=subnet(0), pretrained="imagenet", **{**SHORT, "steps": "parts"})
+    with pytest.raises(TrainingError, match="crop=24: blocks of a grid have the size"):
+        train_paw(squares(), **{**SHORT, "crop": 24, "regions": "grid"})
+
+
 def test_networks_that_are_broken_or_without_maps_are_refused(tmp_path):
     broken = FRL.small(**SIZES)
     broken.head.weight.data[0, 0] = float("nan")

@@ -103,7 +103,7 @@ def train_paw(
             64 to 128 pixels.
         steps: names of steps in :data:`STEPS`, or one string with commas.
         regions: ``"heatmaps"``, ``"grid"`` or ``"random"``, see :class:`~faceattr.models.PaW`.
-        crop: side of a part in pixels, instead of the preset's.
+        crop: side of a part in pixels, instead of the preset's; not for a grid.
         student: trunk of all subnets.
         frl: a trained localization network or its checkpoint, instead of step 1.
         whole: a trained whole-image subnet or its checkpoint, instead of step 2.
@@ -129,8 +129,9 @@ def train_paw(
         DataError: no faces or labels; images smaller than the crop; maps of teacher and student
             that differ; networks of other attributes; all found before training.
         CheckpointError: a network that was given is torn, or its weights are not finite.
-        TrainingError: a step needs the result of one that was not trained to its end, or goes on
-            from networks that were trained again since; or as ``fit``.
+        TrainingError: ``pretrained`` without step 1, or ``crop`` with a grid; a step needs the
+            result of one that was not trained to its end, or goes on from networks that were
+            trained again since; or as ``fit``.
     """
     check_seed(seed)
     check_preset(preset)
@@ -159,6 +160,16 @@ def train_paw(
     train = [s for s in steps if {"frl": teacher, "student": subnet}.get(s) is None]
     if not train:
         raise TrainingError(f"nothing to train: steps {', '.join(steps)} are given as networks")
+    if pretrained is not None and "frl" not in train:
+        raise TrainingError(
+            f"pretrained={pretrained!r} is where step frl starts, which is not trained here: leave "
+            "it out, or train frl as well"
+        )
+    if crop is not None and regions == "grid":
+        raise TrainingError(
+            f"crop={crop}: blocks of a grid have the size that the picture gives them; leave it "
+            "out, or take other regions"
+        )
     needed = _needed(train, regions, has={"frl": teacher, "student": subnet})
     share = prevalence(data)
     if teacher is None:
