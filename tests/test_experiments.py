@@ -3,8 +3,10 @@
 from pathlib import Path
 from types import SimpleNamespace as Said
 
+import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 
 from faceattr.data.faces import FaceDataset, Faces
 from faceattr.data.synthetic import SynthFaces
@@ -86,6 +88,29 @@ def test_squares_that_go_where_the_answer_is_tell_it(experiments, monkeypatch):
     monkeypatch.setattr(model, "region_boxes", knows_the_first)
     found = telling([model], data, data)
     assert found == {"tells_training": 0.75, "tells_others": 0.75}, "one of two, and chance"
+
+
+def test_skill_of_parts(experiments, monkeypatch):
+    from seen import roc_areas, skill
+
+    torch.manual_seed(0)
+    labels = (torch.rand(60, 2) < 0.4).float()
+    scores = torch.randn(60, 3, 2)
+    areas = roc_areas(scores.numpy(), labels.numpy() == 1)
+    for p in range(3):
+        for k in range(2):
+            ours = roc_auc_score(labels[:, k], scores[:, p, k])
+            assert areas[p, k] == pytest.approx(ours, abs=1e-6)
+    images = torch.zeros(60, 3, 32, 32, dtype=torch.uint8)
+    data = FaceDataset(Faces(images=images, attributes=labels), names=("Bald", "Young"))
+    model = PaW(2, 2, regions="random", crop=16)
+    monkeypatch.setattr(model, "forward", lambda _: Outputs(logits=labels, part_logits=scores))
+    whole, parts = areas[0], areas[1:]
+    assert skill([model], data) == pytest.approx({
+        "own": parts.diagonal().mean(),
+        "others": np.mean([parts[1, 0], parts[0, 1]]),
+        "best_other": np.mean([parts[1, 0], parts[0, 1]]),
+    }), f"the whole image's {whole} do not count"  # fmt: skip
 
 
 def test_fitted_asks_about_training_faces_evenly(experiments, monkeypatch):

@@ -43,7 +43,7 @@ from pathlib import Path
 
 import collecting
 import torch
-from seen import fitted, squares, telling
+from seen import fitted, skill, squares, telling
 from taught import train_taught
 
 from faceattr.checkpoint import load_checkpoint
@@ -232,6 +232,13 @@ def collect(folder: Path, data: FaceDataset, test: FaceDataset) -> dict:
         "squares": {
             name: squares(models, test) | telling(models, data, test)
             for name, models in paws.items()
+        },
+        "skill": {
+            name: skill(
+                [load_checkpoint(seed / "runs" / name / "3-parts")[0] for seed in seeds], test
+            )
+            for name in paws
+            if f"{name}-parts" in results["networks"]
         },
         "fitted": {
             name: fitted([load_checkpoint(seed / "runs" / where)[0] for seed in seeds], data)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
@@ -111,6 +113,37 @@ def _fields(model: PaW, data: FaceDataset, cells: int) -> Tensor:
         x, y = (middle * cells / size).long().clamp(0, cells - 1).unbind(-1)
         places.append(y * cells + x)
     return torch.cat(places)
+
+
+@torch.no_grad()
+def skill(models: Sequence[PaW], test: FaceDataset) -> dict[str, float]:
+    """How well parts tell attributes, as areas under the ROC curve: their own, and others'.
+
+    Returns:
+        ``own``: of each attribute's own part; ``others``: mean of all other parts; ``best_other``:
+        the best of them, chosen on these very faces, so a little too good. Means over attributes
+        that some faces wear and some do not, and over models.
+    """
+    worn = (test.attributes == 1).numpy()  # (N, M)
+    known = worn.any(0) & ~worn.all(0)
+    found: dict[str, list[float]] = {"own": [], "others": [], "best_other": []}
+    for model in models:
+        model.eval()
+        scores = [model(f.with_float_images().images).part_logits for f in test.batches(100)]
+        area = roc_areas(torch.cat(scores)[:, 1:, known].float().numpy(), worn[:, known])  # (M, K)
+        own = np.flatnonzero(known), np.arange(known.sum())
+        found["own"].append(area[own].mean())
+        area[own] = np.nan
+        found["others"].append(np.nanmean(area))
+        found["best_other"].append(np.nanmax(area, axis=0).mean())
+    return {key: float(np.mean(values)) for key, values in found.items()}
+
+
+def roc_areas(scores: np.ndarray, worn: np.ndarray) -> np.ndarray:
+    """Areas under the ROC curve of scores ``(N, P, K)`` for labels ``(N, K)``: ``(P, K)``."""
+    ranks = (rankdata(scores, axis=0) * worn[:, None]).sum(0)  # (P, K)
+    count = worn.sum(0)
+    return (ranks / count - (count + 1) / 2) / (len(worn) - count)
 
 
 def fitted(models: Sequence[FaceModel], data: FaceDataset, limit: int = 1000) -> dict[str, float]:
