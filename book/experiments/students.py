@@ -17,8 +17,8 @@ All eight get the same faces, the same passes over them (six; a student's first 
 stage, or that of soft labels), batches of 32, AdamW with a one-cycle rate for each stage, averaged
 weights and mirrored faces, and the log-odds of each attribute as first biases; a seed's students
 have that seed's teacher. Of the sizes: 64 pixels make maps of 4 x 4, below which a heat map says
-nothing; 2,000 faces and six passes are what lets eight networks of three seeds train within 40
-minutes on one core of two threads. TNet and SNet1 take most of that (measured in bf16-mixed, a
+nothing; 2,000 faces and six passes are what lets the eight networks of a seed train within 20
+minutes of one thread. TNet and SNet1 take most of that (measured in bf16-mixed, a
 thread: 26 faces/s, 56, 130 and 370 for TNet and the three students), so bf16-mixed is the default,
 twice as fast as 32-true on processors that have it in hardware. The paper trains on 80 times as
 many faces, from a network that has seen millions: what is tested here is whether hints help where
