@@ -79,7 +79,8 @@ def score(model: FaceModel, data: FaceDataset, **how) -> Scored:
     """Logits beside labels: what a report is computed from. Arguments of :func:`predict_logits`.
 
     Raises:
-        DataError: the data have no labels or no faces, or another number of attributes.
+        DataError: the data have no labels or no faces, another number of attributes, or labels
+            other than 0, 1 and unknown.
     """
     if not len(data):
         raise DataError(f"{data.source} has no faces to report on: choose another split or limit")
@@ -88,6 +89,7 @@ def score(model: FaceModel, data: FaceDataset, **how) -> Scored:
             f"{data.source} has no attribute labels to report on: use predict_logits, or data with "
             "labels"
         )
+    data.check_labels()
     logits, labels = predict_logits(model, data, **how), data.attributes
     if logits.shape != labels.shape:
         raise DataError(

@@ -18,6 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from faceattr import training
 from faceattr.data.faces import FaceDataset, Faces
 from faceattr.errors import CheckpointError, DataError, TrainingError, UnknownNameError
+from faceattr.evaluation import evaluate
 from faceattr.models.base import FaceModel, Outputs
 from faceattr.training import fit
 from faceattr.training.averaging import Average
@@ -440,6 +441,27 @@ def test_early_stopping_survives_a_resume(tmp_path):
 
 
 # What it refuses
+
+
+@pytest.mark.parametrize(
+    ("no", "yes", "message"),
+    [
+        (-1.0, 1.0, "are 1 and -1 and never 0; .* turn it into 0"),
+        (0.0, 2.0, r"a1 of face \d+ of tiny is 2: labels are 0 and 1, or -1 where nobody"),
+        (0.0, 0.5, "is 0.5: labels are"),
+        (float("nan"), 1.0, "is nan: labels are"),
+    ],
+)
+def test_labels_that_are_none_are_refused(no, yes, message):
+    data = faces()
+    labels = data.attributes
+    labels[:, 1:] = torch.where(labels[:, 1:] == 1, yes, no)
+    if no == -1:
+        labels[:, 0] = 1
+    with pytest.raises(DataError, match=message):
+        run(tiny(), data)
+    with pytest.raises(DataError, match=message):
+        evaluate(tiny(), data, device="cpu")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from faceattr.attributes import ATTRIBUTES
+from faceattr.errors import DataError
 
 #: Label of an attribute nobody annotated. Objectives and reports leave such entries out.
 UNKNOWN = -1.0
@@ -189,6 +190,31 @@ class FaceDataset(Dataset):
             rows, draws = rows[rank::world], {name: d[rank::world] for name, d in draws.items()}
             faces = self.gather_raw(rows).to(device).with_float_images()
             yield augment.apply(faces, draws) if augment is not None else faces
+
+    def check_labels(self) -> None:
+        """See that labels are what they are meant to be, where there are any.
+
+        Raises:
+            DataError: a label is none of 0, 1 and :data:`UNKNOWN`; or there are only 1 and -1, as
+                CelebA's files write yes and no, which would be taken for yes and unknown.
+        """
+        labels = self.attributes
+        if labels is None:
+            return
+        no, yes, unknown = labels == 0, labels == 1, labels == UNKNOWN
+        strange = ~(no | yes | unknown)
+        if strange.any():
+            row, column = strange.nonzero()[0].tolist()
+            raise DataError(
+                f"{self.names[column]} of face {row} of {self.source} is "
+                f"{labels[row, column].item():g}: labels are 0 and 1, or {UNKNOWN:g} where nobody "
+                "labelled"
+            )
+        if unknown.any() and yes.any() and not no.any():
+            raise DataError(
+                f"the labels of {self.source} are 1 and {UNKNOWN:g} and never 0; here "
+                f"{UNKNOWN:g} means that nobody labelled: if it means no, turn it into 0"
+            )
 
     def subset(self, rows: Sequence[int] | Tensor, *, source: str | None = None) -> FaceDataset:
         """The given rows as a data set of their own."""

@@ -52,6 +52,7 @@ def check_run(
 
     Raises:
         TrainingError: names the setting and its remedy.
+        DataError: labels other than 0, 1 and unknown.
     """
     check_counts(epochs=epochs, batch_size=batch_size)
     if clip is not None and not clip > 0:
@@ -63,6 +64,7 @@ def check_run(
             raise TrainingError(f"no {what} faces in {faces.source}: check its split and limit")
         if faces is not None:
             _check_attributes(model, faces, what)
+            faces.check_labels()
     if drop_last and len(data) < batch_size:
         raise TrainingError(
             f"drop_last leaves nothing of {len(data)} faces in batches of {batch_size}: lower "
