@@ -13,6 +13,7 @@ from faceattr.data.synthetic import SynthFaces
 from faceattr.evaluation import evaluate
 from faceattr.localization import crop_report
 from faceattr.models import FRL, FaceModel, Outputs, PaW
+from faceattr.models.regions import boxes_at
 
 ROOT = Path(__file__).parents[1]
 
@@ -158,6 +159,23 @@ def test_probes_are_paired_over_the_seeds_that_have_both(experiments, tmp_path):
     assert found["paw-wide", "paw"]["seeds"] == [1]
     assert found["paw", "whole-only"]["mean"]["accuracy"] == 1
     assert found["paw-wide", "paw"]["mean"]["accuracy"] == 0
+
+
+def test_usual_places_are_those_of_wearers(experiments, monkeypatch):
+    import probes
+
+    peaks = torch.tensor([[20.0, 30], [40.0, 30], [8.0, 8]])  # of three faces, x and y
+    labels = torch.tensor([[1.0, 0], [1, 0], [0, 0]])  # nobody wears the second
+    monkeypatch.setattr(probes, "heatmaps", lambda *_: None)
+    monkeypatch.setattr(
+        probes, "regions_from_heatmaps", lambda *_: peaks[:, None].expand(3, 2, 2)
+    )  # fmt: skip
+    images = torch.zeros(3, 3, 60, 64, dtype=torch.uint8)
+    data = FaceDataset(Faces(images=images, attributes=labels), names=("Bald", "Young"))
+    places = probes.usual_places(FRL.small(num_attributes=2), data, 16)
+    boxes = boxes_at(places, 16, (60, 64)).float()
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    torch.testing.assert_close(middle, torch.tensor([[30.0, 30], [68 / 3, 68 / 3]]), atol=1, rtol=0)
 
 
 def test_region_loss_is_least_where_the_truth_is(experiments):

@@ -21,7 +21,7 @@ part-only    step 3, its parts trained on for as many passes as step 5 takes; s_
 paw-taught   regions from a network that was taught the true ones (:mod:`taught`; drawn faces)
 X-parts      s_jj of network X after step 3, before any part can hear another: what its squares,
              and nothing else, are worth (paw, paw-random, paw-taught)
-paw-wide, paw-strangers: see :mod:`probes`, which alone trains them
+paw-wide, paw-strangers, paw-still: see :mod:`probes`, which alone trains them
 ===========  ==================================================================================
 
 Of the sizes: 80 and 24 pixels are about a third of the paper's 224 and 64; 3,000 faces, the small
@@ -190,10 +190,10 @@ def networks(test: FaceDataset) -> tuple[str, ...]:
 
 def run(
     data: FaceDataset, test: FaceDataset, seed: int, folder: Path, precision: str,
-    names: Iterable[str] | None = None,
+    names: Iterable[str] | None = None, kind: type[Runs] = Runs,
 ) -> None:  # fmt: skip
     """Train and report networks of one seed, all unless named; what is there is not done again."""
-    runs = Runs(data, seed, folder, precision)
+    runs = kind(data, seed, folder, precision)
     folder.mkdir(parents=True, exist_ok=True)
     for name in networks(test) if names is None else names:
         if (folder / f"{name}.json").is_file():

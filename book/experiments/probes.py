@@ -3,6 +3,7 @@
     python book/experiments/probes.py run faces --seed 0           # drawn faces, a third of them
     python book/experiments/probes.py run squares synth --seed 0   # or: squares celeba --root DIR
     python book/experiments/probes.py run others --seed 0
+    python book/experiments/probes.py run still synth --seed 0
     python book/experiments/probes.py collect                      # -> book/results/paw_probes.json
 
 =======  ======================================================================================
@@ -13,6 +14,8 @@ squares  squares of half the picture's side (40 of 80 pixels) instead of three t
          localization network and the whole-image subnet are those of :mod:`paw`, which come first
 others   the localization network has learned from 3,000 drawn faces of other people, so on the
          faces that the parts learn from it cannot know a label by heart
+still    squares that do not follow the face: each at the mean peak of its heat map over the
+         training faces that wear the attribute, so that no place tells an answer
 =======  ======================================================================================
 
 ``collect`` takes the seeds that there are and says which; differences are paired as in
@@ -26,10 +29,20 @@ import warnings
 from pathlib import Path
 
 import collecting
-from paw import CROP, TRAIN, WIDE, datasets, run
+import torch
+from paw import CROP, TRAIN, WIDE, Runs, datasets, run
+from torch import Tensor
 
+from faceattr.data.faces import FaceDataset
+from faceattr.localization import heatmaps, regions_from_heatmaps
+from faceattr.models import FaceModel, PaW
+from faceattr.objectives import attribute_loss
+from faceattr.objectives.parts import parts_loss
+from faceattr.recipes.paw import FROZEN, PLANS
+from faceattr.recipes.steps import augmentation, run_step
 from faceattr.record import run_record
 from faceattr.report import Report
+from faceattr.training.history import History
 
 FEW = 1000
 #: What each probe reports.
@@ -37,7 +50,50 @@ PROBES = {
     "faces": ("frl", "whole", "paw", "whole-only"),
     "squares": ("paw-wide",),
     "others": ("paw-strangers",),
+    "still": ("paw-still",),
 }
+WITH_PHOTOS = ("squares", "still")
+
+
+class Probes(Runs):
+    """Adds the network whose squares stand still."""
+
+    def _make(self, name: str) -> FaceModel:
+        if name != "paw-still":
+            return super()._make(name)
+        model = PaW.from_subnets([self("whole")], self("frl"), regions="random", crop=CROP)
+        model.places.copy_(usual_places(self("frl"), self.data, CROP))
+        for step, plan in PLANS["small"].items():
+            model.freeze(*FROZEN[step])
+            how = {**plan.arguments(terms=len(self.data.names)), **self.shared}
+            how["augment"] = augmentation(how["augment"])
+            objective = parts_loss if step == "parts" else attribute_loss
+            run_step(model, self.data, objective, folder=self.runs / name / step, **how)
+        return model
+
+    def seconds(self, name: str) -> int:
+        """What training it took, all its steps together."""
+        if name != "paw-still":
+            return super().seconds(name)
+        histories = (self.runs / name / step / "history.csv" for step in PLANS["small"])
+        return round(sum(sum(History.load(path)["seconds"]) for path in histories))
+
+
+@torch.no_grad()
+def usual_places(localizer: FaceModel, data: FaceDataset, crop: int) -> Tensor:
+    """Mean peak of each heat map over the faces that wear the attribute (over all, if none does).
+
+    As shares of the room that a square of ``crop`` pixels has: ``(M, 2)``.
+    """
+    size, peaks = data.size, []
+    for faces in data.batches(100):
+        peaks.append(regions_from_heatmaps(heatmaps(localizer, faces.images), size))
+    peaks = torch.cat(peaks)  # (N, M, 2) pixels
+    worn = (data.attributes == 1).float()
+    worn[:, worn.sum(0) == 0] = 1
+    mean = (peaks * worn[..., None]).sum(0) / worn.sum(0)[:, None]  # (M, 2)
+    room = torch.tensor(size[::-1]) - crop  # of a square's left and upper edge
+    return ((mean - crop / 2) / room).clamp(0, 1)
 
 
 def difference(folder: Path, first: str, second: str) -> dict:
@@ -70,6 +126,11 @@ def collect(runs: Path) -> dict:
     wanted = [
         ("drawn faces", few / "synth", "paw", "whole-only"),
         ("drawn faces", drawn, "paw", "whole-only"),
+        *(
+            (kind, folder, "paw-still", second)
+            for kind, folder in (("drawn faces", drawn), ("photographs", photos))
+            for second in ("paw", "paw-random", "whole-only")
+        ),
         ("drawn faces", drawn, "paw-strangers", "paw"),
         ("drawn faces", drawn, "paw-strangers", "paw-random"),
         *(
@@ -103,7 +164,7 @@ def main() -> None:
         return
     if options.probe is None:
         parser.error(f"run what: {', '.join(PROBES)}?")
-    if options.data == "celeba" and options.probe != "squares":
+    if options.data == "celeba" and options.probe not in WITH_PHOTOS:
         parser.error(f"{options.probe}: with drawn faces alone, of which there are more")
     runs, faces, names = options.runs, options.faces, PROBES[options.probe]
     if options.probe == "faces":
@@ -111,7 +172,7 @@ def main() -> None:
     data, test = datasets(options.data, options.root, faces)
     print(f"{data.source}\n{test.source}", flush=True)
     folder = runs / options.data / f"seed{options.seed}"
-    run(data, test, options.seed, folder, options.precision, names)
+    run(data, test, options.seed, folder, options.precision, names, Probes)
 
 
 if __name__ == "__main__":
