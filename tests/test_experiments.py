@@ -53,7 +53,7 @@ def test_squares_of_a_random_paw(experiments):
         Faces(images=images, attributes=labels, regions=regions), names=("Bald", "Young")
     )
     model = PaW(2, 2, regions="random", crop=32)
-    assert squares([model], test) == {"covered": 1.0, "inside": 1.0}
+    assert squares([model], test) == {"covered": 1.0, "inside": 1.0, "inside_bare": 1.0}
     grid = squares([PaW(2, 2, regions="grid", grid=(2, 2))], test)
     assert grid == {"covered": 1.0}, "blocks belong to no attribute"
 

@@ -37,12 +37,13 @@ def squares(models: Sequence[PaW], test: FaceDataset, batch_size: int = 100) -> 
     Returns:
         ``covered``: share of the picture inside at least one part. ``inside``, where truth is known
         and each attribute has a part: share of the true region in its own part, over the
-        attributes that a face wears. ``wander``, where the face's box is known: how far a part's
-        square strays over the face, the root mean square distance from its mean place in widths of
-        the face, mean over parts. A square that stands still in the picture strays as the face
-        moves under it.
+        attributes that a face wears; ``inside_bare``, over those that it does not wear, where the
+        region is the place at which the attribute would be. ``wander``, where the face's box is
+        known: how far a part's square strays over the face, the root mean square distance from its
+        mean place in widths of the face, mean over parts. A square that stands still in the picture
+        strays as the face moves under it.
     """
-    found: dict[str, list[Tensor]] = {"covered": [], "inside": [], "places": []}
+    found: dict[str, list[Tensor]] = {key: [] for key in ("covered", "worn", "bare", "places")}
     for model in models:
         model.eval()
         for rows in torch.arange(len(test)).split(batch_size):
@@ -55,15 +56,16 @@ def squares(models: Sequence[PaW], test: FaceDataset, batch_size: int = 100) -> 
                 found["places"].append((middle - corner) / width[:, None, None])
             if faces.regions is not None and boxes.shape[1] == faces.regions.shape[1]:
                 inside = inside_boxes(boxes, faces.regions, test.size)  # (B, M)
-                inside = inside.where(faces.attributes == 1, torch.nan)
-                found["inside"].append(inside)
+                found["worn"].append(inside.where(faces.attributes == 1, torch.nan))
+                found["bare"].append(inside.where(faces.attributes == 0, torch.nan))
     means = {"covered": torch.cat(found["covered"]).mean().item()}
     if found["places"]:
         places = torch.cat(found["places"])  # (seeds * N, P, 2)
         seeds = places.unflatten(0, (len(models), -1))  # (seeds, N, P, 2)
         means["wander"] = seeds.var(1, correction=0).sum(-1).sqrt().mean().item()
-    if found["inside"]:
-        means["inside"] = torch.cat(found["inside"]).nanmean(0).nanmean().item()
+    for name, key in (("inside", "worn"), ("inside_bare", "bare")):
+        if found[key]:
+            means[name] = torch.cat(found[key]).nanmean(0).nanmean().item()
     return means
 
 
