@@ -131,6 +131,8 @@ def collect(runs: Path) -> dict:
             for kind, folder in (("drawn faces", drawn), ("photographs", photos))
             for second in ("paw", "paw-random", "whole-only")
         ),
+        ("drawn faces", drawn, "paw-random", "whole-only"),
+        ("photographs", photos, "paw-random", "whole-only"),
         ("drawn faces", drawn, "paw-strangers", "paw"),
         ("drawn faces", drawn, "paw-strangers", "paw-random"),
         *(
