@@ -19,6 +19,7 @@ import resource
 
 import torch
 
+from faceattr.attributes import ATTRIBUTES
 from faceattr.data.faces import Faces
 from faceattr.device import resolve
 from faceattr.models import PaW
@@ -33,7 +34,7 @@ def gigabytes(training: bool, batch: int, device: str, precision: str) -> float:
     torch.manual_seed(0)
     model = PaW().to(device)
     images = torch.rand(batch, 3, SIDE, SIDE, device=device)
-    labels = torch.randint(2, (batch, model.num_attributes), device=device).float()
+    labels = torch.randint(2, (batch, len(ATTRIBUTES)), device=device).float()
     half = torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bf16")
     if training:
         model.freeze(*FROZEN["together"])
