@@ -123,10 +123,10 @@ def test_a_failing_cell_is_named_and_saves_nothing(chapter):
 
 
 def test_limits_are_enforced():
-    slow = run_notebooks.Run("x", "smoke", seconds=61, cpu_seconds=70, peak_mb=10)
-    busy = run_notebooks.Run("x", "smoke", seconds=61, cpu_seconds=20, peak_mb=10)
+    slow = run_notebooks.Run("x", "smoke", seconds=121, cpu_seconds=125, peak_mb=10)
+    busy = run_notebooks.Run("x", "smoke", seconds=121, cpu_seconds=20, peak_mb=10)
     large = run_notebooks.Run("x", "smoke", seconds=1, cpu_seconds=1, peak_mb=4001)
-    assert "limit 60 s" in slow.too_much()
+    assert "limit 120 s" in slow.too_much()
     assert busy.too_much() is None
     assert "limit 4000 MB" in large.too_much()
 

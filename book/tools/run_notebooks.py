@@ -25,7 +25,7 @@ from meter import Meter
 from faceattr.theme import carry_alt
 
 #: Seconds and megabytes that a chapter may take. ``full`` is the papers' scale: no limit.
-LIMITS = {"smoke": (60, 4_000), "book": (480, 6_000), "full": (float("inf"), float("inf"))}
+LIMITS = {"smoke": (120, 4_000), "book": (480, 6_000), "full": (float("inf"), float("inf"))}
 
 
 @dataclass
