@@ -204,7 +204,7 @@ def load_checkpoint(
         path_or_name: a file, a folder (its ``best.safetensors``) or a shipped name such as
             ``snet3-celeba``.
         device: where the model goes.
-        expect: the class it must be of. A class of your own, which ``faceattr.models.MODELS``
+        expect: the class it must be of. A class of your own, which ``faceattr.models.models()``
             does not list, is built by passing it here.
 
     Returns:

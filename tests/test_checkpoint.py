@@ -15,7 +15,7 @@ from torch import nn
 from faceattr import checkpoint
 from faceattr.checkpoint import load_checkpoint, read_checkpoint, save_checkpoint, write_atomically
 from faceattr.errors import CheckpointError, TrainingError
-from faceattr.models import MODELS
+from faceattr.models import models
 from faceattr.models.base import FaceModel, Outputs
 from faceattr.prediction import Predictor
 from faceattr.record import commit, host, run_record, shorten
@@ -37,7 +37,7 @@ class Other(Small):
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch):
-    monkeypatch.setitem(MODELS, "Small", Small)
+    monkeypatch.setitem(models(), "Small", Small)
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_tied_and_strided_tensors(tmp_path):
 
 
 def test_every_listed_model_builds_again(tmp_path):
-    for name, kind in MODELS.items():
+    for name, kind in models().items():
         model = kind.small().eval()
         again, _ = load_checkpoint(save_checkpoint(tmp_path / f"{name}.safetensors", model))
         images = torch.rand(1, 3, 64, 64)
@@ -199,7 +199,7 @@ def test_header_without_a_length(tmp_path):
     ],
 )
 def test_damaged_header(tmp_path, change, says):
-    path = save_checkpoint(tmp_path / "x.safetensors", MODELS["Majority"](3), size=(8, 8))
+    path = save_checkpoint(tmp_path / "x.safetensors", models()["Majority"](3), size=(8, 8))
     with safetensors.safe_open(path, "pt") as file:
         header = json.loads(file.metadata()["faceattr"]) | change
     tensors = safetensors.torch.load_file(path)
@@ -209,7 +209,7 @@ def test_damaged_header(tmp_path, change, says):
 
 
 def test_a_checkpoint_of_no_size_cannot_cut_photos(tmp_path):
-    path = save_checkpoint(tmp_path / "x.safetensors", MODELS["Majority"](3))
+    path = save_checkpoint(tmp_path / "x.safetensors", models()["Majority"](3))
     with pytest.raises(CheckpointError, match="does not say the size"):
         Predictor.load(path)
 

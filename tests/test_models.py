@@ -11,7 +11,7 @@ from torch import nn
 
 from faceattr.checkpoint import load_checkpoint, model_config, save_checkpoint
 from faceattr.errors import CheckpointError, DataError, UnknownNameError
-from faceattr.models import MODELS, Majority, WholeImage, build
+from faceattr.models import Majority, WholeImage, build, models
 from faceattr.models.backbones import TRUNKS, ResNet18, SNet3
 from faceattr.models.base import FaceModel
 from faceattr.models.whole import GroupedLinear
@@ -284,9 +284,9 @@ def test_build_is_the_inverse_of_config(model):
 
 
 def test_registry_holds_every_model_by_its_class_name():
-    assert all(name == model.__name__ for name, model in MODELS.items())
-    assert all(issubclass(model, FaceModel) for model in MODELS.values())
-    assert {"WholeImage", "Majority"} <= set(MODELS)
+    assert all(name == model.__name__ for name, model in models().items())
+    assert all(issubclass(model, FaceModel) for model in models().values())
+    assert {"WholeImage", "Majority"} <= set(models())
     assert (TRUNKS["snet3"], TRUNKS["resnet18"]) == (SNet3, ResNet18)
 
 

@@ -8,7 +8,7 @@ from faceattr.data.faces import UNKNOWN, FaceDataset, Faces
 from faceattr.errors import CheckpointError, DataError, TrainingError, UnknownNameError
 from faceattr.evaluation import evaluate, predict_logits
 from faceattr.models import Majority, WholeImage
-from faceattr.recipes import METHODS, recipe, train_whole
+from faceattr.recipes import methods, recipe, train_whole
 from faceattr.training.callbacks import Callback
 
 NAMES = ("Bald", "Bangs", "Male")
@@ -30,8 +30,8 @@ def same(one, other):
 
 
 def test_every_method_is_named_and_explained():
-    assert {"snet3", "resnet18", "majority"} <= set(METHODS)
-    for name, method in METHODS.items():
+    assert {"snet3", "resnet18", "majority"} <= set(methods())
+    for name, method in methods().items():
         assert recipe(name) is method
         assert method.name == name
         assert method.summary

@@ -13,7 +13,7 @@ from faceattr.errors import DataError, TrainingError, UnknownNameError
 from faceattr.evaluation import evaluate
 from faceattr.models import FRL, Majority, PaW, WholeImage
 from faceattr.prediction import Predictor
-from faceattr.recipes import METHODS, recipe, train_frl, train_paw, train_student
+from faceattr.recipes import methods, recipe, train_frl, train_paw, train_student
 from faceattr.recipes.paw import FOLDERS, STEPS
 from faceattr.recipes.steps import PaperSGD, Plan
 from faceattr.training.callbacks import Callback
@@ -308,7 +308,7 @@ def test_export(run, tmp_path):
 
 
 def test_every_method_is_on_the_command_line():
-    assert {"paw", "frl", "snet1", "snet2", "snet3"} <= set(METHODS)
+    assert {"paw", "frl", "snet1", "snet2", "snet3"} <= set(methods())
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ from pathlib import Path
 from faceattr.cli.options import add_data, add_device, open_data, whole_number
 from faceattr.errors import DataError, TrainingError, UnknownNameError
 from faceattr.models.paw import REGIONS
-from faceattr.recipes import METHODS, Recipe, recipe
+from faceattr.recipes import Recipe, methods, recipe
 from faceattr.recipes.steps import AUGMENTS, PRESETS
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declare ``train METHOD``."""
-    parser.add_argument("method", metavar="METHOD", help=f"one of {', '.join(METHODS)}")
+    parser.add_argument("method", metavar="METHOD", help=f"one of {', '.join(methods())}")
     parser.add_argument(
         "--out", type=Path, help="folder of the checkpoints (runs/METHOD-DATA-seedN)"
     )
@@ -64,7 +64,7 @@ def special(method: Recipe, options: argparse.Namespace) -> dict:
     given = {name: value for name, value in given.items() if value is not None}
     for name in given:
         if name not in method.options:
-            takers = ", ".join(n for n, other in METHODS.items() if name in other.options)
+            takers = ", ".join(n for n, other in methods().items() if name in other.options)
             raise UnknownNameError(f"{method.name} has no --{name}: it is for {takers}")
     return given
 

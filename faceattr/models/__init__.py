@@ -1,7 +1,14 @@
-"""Networks: ``forward(images) -> Outputs``, one file a paper, plus the trunks they share."""
+"""Networks: ``forward(images) -> Outputs``, one file a paper, plus the trunks they share.
+
+A model is known by being there: :func:`models` asks every file of this package. What is imported by
+name below is what the first chapters use; a new paper's model is imported from its own file.
+"""
 
 from __future__ import annotations
 
+import functools
+import importlib
+import pkgutil
 from typing import Any
 
 from faceattr.errors import CheckpointError, UnknownNameError
@@ -11,10 +18,21 @@ from faceattr.models.majority import Majority
 from faceattr.models.paw import PaW
 from faceattr.models.whole import WholeImage
 
-#: Every model by the name of its class, which is the name a checkpoint knows it by.
-MODELS: dict[str, type[FaceModel]] = {
-    model.__name__: model for model in (Majority, WholeImage, FRL, PaW)
-}
+
+@functools.cache
+def models() -> dict[str, type[FaceModel]]:
+    """Every model that a file of this package defines, by the name of its class.
+
+    That is the name a checkpoint knows it by.
+    """
+    found = {}
+    for file in pkgutil.iter_modules(__path__):
+        module = importlib.import_module(f"{__name__}.{file.name}")
+        for kind in vars(module).values():
+            here = isinstance(kind, type) and kind.__module__ == module.__name__
+            if here and issubclass(kind, FaceModel) and kind is not FaceModel:
+                found[kind.__name__] = kind
+    return found
 
 
 def build(config: dict[str, Any]) -> FaceModel:
@@ -28,13 +46,13 @@ def build(config: dict[str, Any]) -> FaceModel:
         CheckpointError: the model does not take these arguments (a newer version wrote them).
     """
     name, arguments = config.get("model"), config.get("arguments") or {}
-    if name not in MODELS:
+    if name not in models():
         raise UnknownNameError(
-            f"unknown model {name!r}: this version has {', '.join(sorted(MODELS))}; "
+            f"unknown model {name!r}: this version has {', '.join(sorted(models()))}; "
             "a newer faceattr may know it"
         )
     try:
-        return MODELS[name](**arguments)
+        return models()[name](**arguments)
     except TypeError as error:
         raise CheckpointError(
             f"{name} cannot be built from {arguments} ({error}): "
@@ -42,4 +60,4 @@ def build(config: dict[str, Any]) -> FaceModel:
         ) from error
 
 
-__all__ = ["FRL", "MODELS", "FaceModel", "Majority", "Outputs", "PaW", "WholeImage", "build"]
+__all__ = ["FRL", "FaceModel", "Majority", "Outputs", "PaW", "WholeImage", "build", "models"]

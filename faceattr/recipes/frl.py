@@ -117,7 +117,7 @@ def train_frl(
     return model, history
 
 
-FRL_RECIPE = Recipe(
+_FRL = Recipe(
     "frl",
     "PaW's localization network: a region for each attribute, from labels alone",
     train_frl,
@@ -126,3 +126,6 @@ FRL_RECIPE = Recipe(
     source="PaW (Ding et al., AAAI 2018)",
     options=("preset", "pretrained", "multinet"),
 )
+
+#: What ``faceattr train`` offers of this file.
+RECIPES = (_FRL,)

@@ -298,7 +298,7 @@ def _parts_metrics(model: PaW, data: FaceDataset) -> dict[str, float]:
     return quick_metrics(model.variant("part-only") if each else model, data)
 
 
-PAW_RECIPE = Recipe(
+_PAW = Recipe(
     "paw",
     "PaW: part subnets and a whole subnet, in the paper's five steps",
     train_paw,
@@ -307,3 +307,6 @@ PAW_RECIPE = Recipe(
     source="PaW (Ding et al., AAAI 2018)",
     options=("preset", "steps", "regions", "crop", "pretrained"),
 )
+
+#: What ``faceattr train`` offers of this file.
+RECIPES = (_PAW,)

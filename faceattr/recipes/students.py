@@ -196,7 +196,8 @@ def _recipe(student: str, summary: str) -> Recipe:
     )
 
 
-STUDENTS = (
+#: What ``faceattr train`` offers of this file.
+RECIPES = (
     _recipe("snet3", "SNet3 on the whole image: 0.27M parameters, trains on two CPU cores"),
     _recipe("snet2", "SNet2 on the whole image: 2.2M parameters"),
     _recipe("snet1", "SNet1 on the whole image: 7.5M parameters"),

@@ -147,14 +147,17 @@ def _recipe(name: str, summary: str, source: str, **sizes) -> Recipe:
     )
 
 
-RESNET18 = _recipe(
+_RESNET18 = _recipe(
     "resnet18",
     "ResNet-18 on the whole image: 11.2M parameters",
     "He et al., CVPR 2016, with torchvision's layers",
 )
-MAJORITY = _recipe(
+_MAJORITY = _recipe(
     "majority",
     "the more frequent label of each attribute, whatever the picture shows",
     "the baseline that plain accuracy should be read against",
     epochs=1,
 )
+
+#: What ``faceattr train`` offers of this file.
+RECIPES = (_RESNET18, _MAJORITY)
