@@ -1,0 +1,208 @@
+"""Known groups on fixed features (MTFAP, Eq. 3): ``W_g = L_g S_g``, one of the two at a time.
+
+With the features given, the loss is convex in L for fixed S and in S for fixed L (section 4.1.1).
+Here both are updated in turn, by Algorithms 1 and 2 or by proximal gradient steps, and the biases,
+which the paper does not mention, by Newton's method. ``L_g S_g`` begins as the best approximation
+of rank ``K_g`` of weights learned one by one: started at random, the product needs far longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from faceattr.errors import UnknownNameError
+from faceattr.models.mtfap import basis_sizes
+from faceattr.objectives.attributes import cross_entropy
+from faceattr.sparse.lowrank import factorize, fast_ssgd_update, probing_matrix
+from faceattr.sparse.proximal import (
+    Track,
+    check_weight,
+    nuclear_norm,
+    proximal_gradient,
+    value_and_gradient,
+)
+from faceattr.sparse.smidas import exponent, link, smidas_update
+
+SOLVERS = ("proximal", "algorithms")
+
+
+@dataclass(frozen=True)
+class GroupWeights:
+    """Predictors of known groups.
+
+    Attributes:
+        groups: columns of the attributes of each group.
+        bases: ``L_g (d, K_g)`` of each. coefficients: ``S_g (K_g, T_g)`` of each.
+        bias: ``(M,)``.
+        objective: of Eq. 3 per face after every round. seconds: since the start.
+    """
+
+    groups: tuple[tuple[int, ...], ...]
+    bases: tuple[Tensor, ...]
+    coefficients: tuple[Tensor, ...]
+    bias: Tensor
+    objective: list[float] = field(repr=False)
+    seconds: list[float] = field(repr=False)
+
+    @property
+    def weights(self) -> Tensor:
+        """``W (d, M)``, the columns in the order of the attributes."""
+        return assemble(self.groups, self.bases, self.coefficients)
+
+    def logits(self, features: Tensor) -> Tensor:
+        """``(N, d)`` to ``(N, M)``."""
+        return features @ self.weights + self.bias
+
+
+def assemble(
+    groups: Sequence[Sequence[int]], bases: Sequence[Tensor], coefficients: Sequence[Tensor]
+) -> Tensor:
+    """``W (d, M)`` of all ``L_g S_g``, each column at its attribute's place."""
+    parts = torch.cat([l @ s for l, s in zip(bases, coefficients, strict=True)], dim=1)  # noqa: E741
+    order = torch.tensor([j for group in groups for j in group], device=parts.device)
+    return parts[:, order.argsort()]  # (d, M)
+
+
+def split(weights: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """The best ``L (d, K)``, ``S (K, T)`` for ``weights (d, T)``, of equal size.
+
+    Where the weights have fewer than K directions the others are 0 and stay 0, but where all are
+    (a constant attribute) both would be stuck: they then begin with a thousandth of an identity.
+    """
+    u, sigma, v = factorize(weights, rank)
+    root = sigma.sqrt()
+    l, s = u * root, root[:, None] * v.mT  # noqa: E741
+    if sigma[0] < 1e-12:
+        l, s = (1e-3 * torch.eye(*part.shape).to(part) for part in (l, s))  # noqa: E741
+    return l, s
+
+
+def fit_groups(
+    features: Tensor,
+    labels: Tensor,
+    groups: Sequence[Sequence[int]],
+    start: Tensor,
+    bias: Tensor,
+    *,
+    basis: int | Sequence[int] | None = None,
+    gamma: float = 1.0,
+    lam: float = 0.01,
+    solver: str = "proximal",
+    rounds: int = 20,
+    steps: int = 10,
+    rates: tuple[float, float] = (1.0, 1.0),
+    columns: int | None = None,
+    seed: int = 0,
+) -> GroupWeights:
+    """Minimise Eq. 3 on fixed features, divided by the number of faces.
+
+        sum_j mean_i Lc(x_i, y_ij, L_g s_j) + (lam |S|_1 + gamma |L|_*) / N
+
+    The paper does not say whether its loss sums or averages over faces. Summed, as taken here,
+    structure weighs the more the fewer the labels are, which is what it is for.
+
+    Args:
+        features: ``(N, d)``; centre and scale them.
+        labels: ``(N, M)`` in {0, 1}, -1 where unknown.
+        groups: columns of the attributes of each group.
+        start: ``(d, M)`` weights learned one by one. bias: ``(M,)`` theirs.
+        basis: see :func:`faceattr.models.mtfap.basis_sizes`.
+        gamma, lam: the paper's gamma and lambda; it found 1 and 0.01 best.
+        solver: ``"proximal"``, or ``"algorithms"``: 1 for L and 2 for S.
+        rounds: of L, then S, then the biases.
+        steps: on each in a round.
+        rates: eta and r of Algorithms 1 and 2, shrinking with the rounds; the paper's (0.009
+            times the squared norm of Z, and 0.001) are for mini-batches and another scale.
+        columns: of Algorithm 1's probing matrix; None takes the whole sub-gradient.
+        seed: of the probing matrices.
+
+    Raises:
+        DataError: as :func:`faceattr.models.mtfap.basis_sizes`; shapes that differ, no labels.
+        UnknownNameError: no such solver. TrainingError: numbers that are not finite.
+    """
+    if solver not in SOLVERS:
+        raise UnknownNameError(f"unknown solver {solver!r}: choose {' or '.join(SOLVERS)}")
+    check_weight(gamma=gamma, lam=lam)
+    ranks = basis_sizes(groups, labels.shape[1], basis)
+    faces, tasks = labels.shape
+    generator = torch.Generator().manual_seed(seed)
+    pairs = [split(start[:, list(group)], rank) for group, rank in zip(groups, ranks, strict=True)]
+    track = Track("Eq. 3")
+
+    def total() -> float:
+        weights = assemble(groups, *zip(*pairs, strict=True))
+        loss = tasks * cross_entropy(features @ weights + bias, labels)
+        sizes = sum(lam * s.abs().sum() + gamma * nuclear_norm(l) for l, s in pairs)  # noqa: E741
+        return track.note(loss + sizes / faces)  # Eq. 3, per face
+
+    total()
+    for turn in range(rounds):
+        eta, r = (rate / (1 + turn) ** 0.5 for rate in rates)
+        for g, group in enumerate(groups):
+            base, coefficient = pairs[g]
+            truth, shift = labels[:, list(group)], bias[list(group)]
+
+            def loss_of(l: Tensor, s: Tensor, y=truth, b=shift) -> Tensor:  # noqa: E741
+                return y.shape[1] * cross_entropy(features @ l @ s + b, y)
+
+            if solver == "proximal":
+                how = {"steps": steps, "tolerance": 1e-9}
+                base = proximal_gradient(
+                    lambda l, s=coefficient, f=loss_of: f(l, s),  # noqa: E741
+                    base, weight=gamma / faces, penalty="nuclear", **how,
+                ).point  # fmt: skip
+                coefficient = proximal_gradient(
+                    lambda s, l=base, f=loss_of: f(l, s),  # noqa: E741
+                    coefficient, weight=lam / faces, **how,
+                ).point  # fmt: skip
+            else:
+                factors = factorize(base)
+                for _ in range(steps):  # Algorithm 1
+                    _, slope = value_and_gradient(
+                        lambda l, s=coefficient, f=loss_of: f(l, s),  # noqa: E741
+                        factors.matrix,
+                    )
+                    size = base.shape[1]
+                    probe = torch.eye(size).to(base)
+                    if columns is not None:
+                        probe = probing_matrix(size, columns, generator, base)
+                    factors = fast_ssgd_update(
+                        factors, slope, probe, rate=eta, gamma=gamma / faces, rank=size
+                    )
+                base = factors.matrix
+                p = exponent(len(coefficient))
+                theta = link(coefficient, p)
+                for _ in range(steps):  # Algorithm 2
+                    _, slope = value_and_gradient(
+                        lambda s, l=base, f=loss_of: f(l, s),  # noqa: E741
+                        coefficient,
+                    )
+                    theta, coefficient = smidas_update(
+                        theta, slope, rate=r, weight=lam / faces, p=p
+                    )
+            pairs[g] = (base, coefficient)
+        weights = assemble(groups, *zip(*pairs, strict=True))
+        bias = newton_bias(features @ weights, labels, bias)
+        total()
+    found = track.end(bias)
+    bases, coefficients = zip(*pairs, strict=True)
+    kept = tuple(tuple(group) for group in groups)
+    return GroupWeights(kept, bases, coefficients, bias, found.objective, found.seconds)
+
+
+def newton_bias(scores: Tensor, labels: Tensor, bias: Tensor, steps: int = 5) -> Tensor:
+    """The biases that fit best for given scores, ``(N, M)`` both; kept within 15 of 0.
+
+    That bound is where the labels are all the same: their best bias would be infinite.
+    """
+    known = (labels >= 0).to(scores.dtype)
+    for _ in range(steps):
+        chance = (scores + bias).sigmoid()
+        slope = (known * (chance - labels)).sum(0)
+        curvature = (known * chance * (1 - chance)).sum(0) + 1e-3
+        bias = (bias - (slope / curvature).clamp(-2, 2)).clamp(-15, 15)
+    return bias

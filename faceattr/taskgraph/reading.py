@@ -1,0 +1,133 @@
+"""What a learned graph says: edges, clusters, a networkx graph, and how much of it is true."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from faceattr.errors import DataError
+from faceattr.optional import require
+
+if TYPE_CHECKING:
+    import networkx
+
+#: The paper's threshold (section 5.4).
+THRESHOLD = 0.1
+
+
+def edges(adjacency: Tensor, threshold: float = THRESHOLD, *, relative: bool = True) -> Tensor:
+    """The edges that stay when weak ones are dropped, ``(..., M, M)`` bool.
+
+    The paper sets "all the elements of the matrix smaller than a threshold" to zero and takes 0.1.
+    Off its diagonal its A is nowhere positive, so that sizes must be meant; how large they get
+    depends on the formulation, so that here the threshold is by default a share of the largest
+    edge (a choice).
+
+    Args:
+        adjacency: ``(..., M, M)`` weights.
+        threshold: an edge stays where it is larger.
+        relative: as a share of the graph's largest weight.
+
+    Raises:
+        DataError: weights that are not finite, or a matrix that is not square.
+    """
+    _check(adjacency)
+    sizes = adjacency.abs()
+    if relative:
+        threshold = threshold * sizes.amax((-2, -1), keepdim=True)
+    return (sizes > threshold) & _off(sizes)
+
+
+def strongest(adjacency: Tensor, count: int) -> Tensor:
+    """The ``count`` strongest edges of one graph, ``(M, M)`` bool; fewer where fewer are above 0.
+
+    Raises:
+        DataError: as :func:`edges`.
+    """
+    _check(adjacency)
+    rows, columns = torch.triu_indices(*adjacency.shape, 1, device=adjacency.device)
+    sizes = adjacency.abs()[rows, columns]
+    order = sizes.argsort(descending=True, stable=True)[:count]
+    order = order[sizes[order] > 0]
+    found = torch.zeros_like(adjacency, dtype=torch.bool)
+    found[rows[order], columns[order]] = True
+    return found | found.T
+
+
+def clusters(joined: Tensor, names: Sequence[str] | None = None) -> list[list]:
+    """The connected parts of a graph, the largest first, as the paper's section 5.4 lists them.
+
+    Args:
+        joined: ``(M, M)``, True or above 0 where there is an edge.
+        names: of the tasks; their numbers otherwise.
+
+    Raises:
+        DataError: as :func:`edges`. MissingDependencyError: networkx is not installed.
+    """
+    found = to_networkx(joined, names)
+    order = {node: number for number, node in enumerate(found.nodes)}
+    parts = require("networkx", purpose="clusters of attributes").connected_components(found)
+    return sorted(
+        (sorted(part, key=order.get) for part in parts), key=lambda p: (-len(p), order[p[0]])
+    )
+
+
+def to_networkx(adjacency: Tensor, names: Sequence[str] | None = None) -> networkx.Graph:
+    """The graph as networkx has it: tasks are nodes, edges carry ``weight``.
+
+    Args:
+        adjacency: ``(M, M)`` weights, or bool.
+        names: of the nodes, in the order of the columns; their numbers otherwise.
+
+    Raises:
+        DataError: as :func:`edges`, or another number of names.
+        MissingDependencyError: networkx is not installed.
+    """
+    _check(adjacency)
+    count = len(adjacency)
+    names = list(range(count)) if names is None else list(names)
+    if len(names) != count:
+        raise DataError(f"{len(names)} names for {count} tasks: give one each")
+    graph = require("networkx", purpose="graphs of attributes").Graph()
+    graph.add_nodes_from(names)
+    table = adjacency.detach().cpu()
+    for i, j in (table.float().abs().triu(1) > 0).nonzero().tolist():
+        graph.add_edge(names[i], names[j], weight=float(table[i, j]))
+    return graph
+
+
+def edge_scores(found: Tensor, truth: Tensor) -> dict[str, float]:
+    """How much of a true graph was found: ``precision``, ``recall``, ``f1``, ``edges``.
+
+    Precision of a graph without edges is 0, and so is the recall of a truth without any.
+
+    Args:
+        found: ``(M, M)`` bool. truth: ``(M, M)`` bool.
+
+    Raises:
+        DataError: the graphs are of different sizes.
+    """
+    if found.shape != truth.shape:
+        raise DataError(f"graphs of {len(found)} and {len(truth)} tasks cannot be compared")
+    here, there = found.bool().triu(1), truth.bool().triu(1).to(found.device)
+    hit, said, true = (float(x.sum()) for x in (here & there, here, there))
+    return {
+        "precision": hit / said if said else 0.0,
+        "recall": hit / true if true else 0.0,
+        "f1": 2 * hit / (said + true) if said + true else 0.0,
+        "edges": said,
+    }
+
+
+def _off(adjacency: Tensor) -> Tensor:
+    return ~torch.eye(adjacency.shape[-1], dtype=torch.bool, device=adjacency.device)
+
+
+def _check(adjacency: Tensor) -> None:
+    if adjacency.ndim < 2 or adjacency.shape[-1] != adjacency.shape[-2]:
+        raise DataError(f"a graph of M tasks is (M, M), not {tuple(adjacency.shape)}")
+    if adjacency.is_floating_point() and not adjacency.isfinite().all():
+        raise DataError("this graph has weights that are not finite: learn it again")
