@@ -1,0 +1,283 @@
+"""The single runs behind chapters 10 to 12; :mod:`mtfap` names them and shares them out.
+
+A job trains one network (or solves one problem on given features), reports on the test faces and
+notes what it found beside: ``NAME.json`` is a report with predictions, ``facts/NAME.json`` numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from mtfap_faces import Experiment
+from torch import Tensor
+
+from faceattr.attributes import GROUPS
+from faceattr.checkpoint import load_checkpoint, save_checkpoint
+from faceattr.data.faces import UNKNOWN, FaceDataset
+from faceattr.data.labels import LabelModel
+from faceattr.evaluation import evaluate
+from faceattr.files import write_atomically
+from faceattr.models.base import FaceModel
+from faceattr.models.mtfap import MTFAP
+from faceattr.objectives import attribute_loss
+from faceattr.recipes.mtfap import columns_of, new_mtfap, train_mtfap
+from faceattr.recipes.siamese import kept_columns, train_siamese
+from faceattr.recipes.steps import AUGMENTS, prevalence, run_step
+from faceattr.report import Report
+from faceattr.scored import Scored, first_seen
+from faceattr.sparse import fit_groups
+from faceattr.taskgraph import (
+    edge_scores,
+    edges,
+    fit_tasks,
+    learn_graph,
+    learn_tasks_and_graph,
+    strongest,
+)
+from faceattr.verification import attribute_scores, embed, fuse, pair_scores, verify
+
+BATCH, RATE = 64, 3e-3
+#: Gradient steps that are aimed at, and the fewest and most passes over the faces.
+STEPS, FEWEST, MOST = 600, 20, 300
+#: Resamples behind each interval: a thousand would take longer than the training.
+BOOTSTRAP = 200
+#: The true graph has an edge where the latent correlation exceeds this.
+TRUE_EDGE = 0.3
+GRAPHS = ("logdet", "logdegree", "frobenius", "mtrl")
+
+
+def passes(faces: int) -> int:
+    """How often a network sees its labelled faces."""
+    return min(max(FEWEST, round(STEPS / math.ceil(faces / BATCH))), MOST)
+
+
+def labelled(pool: FaceDataset, count: int, seed: int) -> FaceDataset:
+    """The first ``count`` faces of a seed's order: those of a smaller budget are among them."""
+    order = torch.randperm(len(pool), generator=torch.Generator().manual_seed(seed))
+    return pool.subset(order[:count], source=f"{pool.source}: {count} labelled, seed {seed}")
+
+
+def shuffled(groups: Mapping[str, tuple[str, ...]], seed: int) -> dict[str, list[str]]:
+    """Groups of the same sizes, with other members."""
+    names = [name for members in groups.values() for name in members]
+    random.Random(seed).shuffle(names)
+    rest = iter(names)
+    return {group: [next(rest) for _ in members] for group, members in groups.items()}
+
+
+def settings_of(method: str, seed: int) -> dict:
+    """``groups``, ``shuffled``, ``graph-mtrl``, ``graph+xi=10``, ... as arguments."""
+    method, *changes = method.split("+")
+    kind, _, step = method.partition("-")
+    how: dict = {"structure": "groups" if kind == "shuffled" else kind}
+    if kind == "graph":
+        how["graph_step"] = step or "logdet"
+    if kind == "shuffled":
+        how["groups"] = shuffled(GROUPS, seed)
+    for change in changes:
+        name, value = change.split("=")
+        how[name] = float(value)
+    return how
+
+
+def note(folder: Path, name: str, facts: Mapping) -> None:
+    """Keep a job's numbers."""
+    content = json.dumps(facts, allow_nan=False).encode()
+    write_atomically(folder / "facts" / f"{name}.json", content)
+
+
+def network(
+    data: Experiment, folder: Path, name: str, method: str, count: int, seed: int, device: str
+) -> None:
+    """Train one network on ``count`` labelled faces, end to end."""
+    train = labelled(data.pool, count, seed)
+    began = time.perf_counter()
+    model, history = train_mtfap(
+        train, **settings_of(method, seed), epochs=passes(count), batch_size=BATCH, lr=RATE,
+        seed=seed, device=device, progress=False,
+    )  # fmt: skip
+    seconds = time.perf_counter() - began
+    save_checkpoint(folder / "models" / f"{name}.safetensors", model, attributes=train.names)
+    facts = {"seconds": seconds, "passes": passes(count), "loss": history["loss"][-1]}
+    facts["training_loss"] = history["attributes"][-1]
+    record = {"seed": seed, "training_seconds": round(seconds), "training": about(data, count)}
+    report = evaluate(model, data.test, device=device, bootstrap=BOOTSTRAP, record=record)
+    note(folder, name, facts | structure_of(model, method))
+    report.save(folder / f"{name}.json", predictions=True)
+
+
+def about(data: Experiment, count: int) -> dict:
+    """How networks are trained, for the record."""
+    return {
+        "data": data.pool.source, "faces": count, "batch_size": BATCH, "rate": RATE,
+        "steps": STEPS, "threads": torch.get_num_threads(),
+    }  # fmt: skip
+
+
+def structure_of(model: FaceModel, method: str) -> dict:
+    """Ranks, zeros, edges: what the structure of a trained network came to."""
+    if not isinstance(model, MTFAP):
+        return {}
+    weights = model.weights.detach().cpu()
+    facts: dict = {"graphs": {s: graph_facts(learn_graph(weights, s).adjacency) for s in GRAPHS}}
+    facts["norms"] = weights.norm(dim=0).tolist()
+    if model.config["groups"] is not None:
+        tasks = model.tasks
+        facts["groups"] = model.config["groups"]
+        facts["singular"] = [torch.linalg.svdvals(x.detach().cpu()).tolist() for x in tasks.bases]
+        facts["coefficients"] = [x.detach().cpu().tolist() for x in tasks.coefficients]
+    if method.startswith("graph") and "+" not in method:
+        step = method.partition("-")[2] or "logdet"
+        facts["adjacency"] = learn_graph(weights, step).adjacency.tolist()
+    return facts
+
+
+def graph_facts(adjacency: Tensor) -> dict:
+    """How well a graph of the 40 attributes agrees with the true one.
+
+    Distances of weights can only tell attributes that come together, so that the true graph is
+    taken twice: with the edges of positive correlation alone, and with all.
+    """
+    latent = torch.from_numpy(LabelModel.load().latent_correlation).float()
+    off = ~torch.eye(len(latent), dtype=torch.bool)
+    found = {}
+    for name, truth in (("alike", latent > TRUE_EDGE), ("any", latent.abs() > TRUE_EDGE)):
+        truth = truth & off
+        count = int(truth.sum()) // 2
+        found[name] = {
+            "threshold": edge_scores(edges(adjacency), truth),  # the paper's 0.1
+            "count": edge_scores(strongest(adjacency, count), truth),  # as many as there are
+            "chance": count / (len(latent) * (len(latent) - 1) / 2),
+        }
+    return found
+
+
+def labels_graph(data: Experiment, folder: Path, name: str, count: int, seed: int) -> None:
+    """What the labels alone say: correlations of the attributes of ``count`` faces."""
+    labels = labelled(data.pool, count, seed).attributes
+    spread = labels.std(0).clamp(min=1e-9)
+    centred = (labels - labels.mean(0)) / spread
+    phi = centred.T @ centred / (len(labels) - 1)
+    phi.fill_diagonal_(0)
+    note(folder, name, {"graphs": {
+        "correlation": graph_facts(phi.clamp(min=0)), "absolute": graph_facts(phi.abs()),
+    }})  # fmt: skip
+
+
+# --- fixed features -------------------------------------------------------------------------------
+
+
+def trunk(data: Experiment, folder: Path, seed: int, device: str) -> Path:
+    """Features for the heads: a network trained on other faces, its averaged maps standardised."""
+    path = folder / "models" / "features.pt"
+    if path.is_file():
+        return path
+    model = new_mtfap("none", data.other.names, seed=seed).expect(prevalence(data.other))
+    run_step(
+        model, data.other, attribute_loss, folder=None, resume=False,
+        epochs=passes(len(data.other)), batch_size=BATCH, lr=RATE, schedule="one-cycle",
+        average="ema", augment=AUGMENTS["light"], seed=seed, device=device, progress=False,
+    )  # fmt: skip
+    features = {}
+    with torch.no_grad():
+        for part in ("pool", "test"):
+            batches = getattr(data, part).batches(256, device=model.mean.device)
+            features[part] = torch.cat([model.maps(f.images).mean((-2, -1)).cpu() for f in batches])
+    mean, spread = features["pool"].mean(0), features["pool"].std(0).clamp(min=1e-3)
+    features = {part: (x - mean) / spread for part, x in features.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(features, path.with_suffix(".part"))
+    path.with_suffix(".part").replace(path)
+    return path
+
+
+def heads(data: Experiment, folder: Path, name: str, method: str, count: int, seed: int) -> None:
+    """Learn the tasks' weights alone, on features of a trunk that other faces taught."""
+    features = torch.load(folder / "models" / "features.pt", weights_only=True)
+    order = torch.randperm(len(data.pool), generator=torch.Generator().manual_seed(seed))[:count]
+    x, y = features["pool"][order], data.pool.attributes[order]
+    began = time.perf_counter()
+    how = settings_of(method.replace("-algorithms", ""), seed)
+    xi = how.get("xi", 0.75)
+    structure, facts = how["structure"], {}
+    if structure == "graph":
+        found = learn_tasks_and_graph(x, y, xi=xi, step=how["graph_step"])
+        facts["adjacency"] = found.graph.adjacency.tolist()
+    else:
+        found = fit_tasks(x, y, xi=1e-3 if structure == "none" else xi)
+    if structure == "groups":
+        groups = columns_of(how.get("groups", GROUPS), data.pool.names)
+        solver = "algorithms" if "-algorithms" in method else "proximal"
+        terms = {key: how[key] for key in ("gamma", "lam") if key in how}
+        found = fit_groups(x, y, groups, found.weights, found.bias, solver=solver, **terms)
+        facts["objective"], facts["solver_seconds"] = found.objective, found.seconds
+        facts["zeros"] = [float((s == 0).float().mean()) for s in found.coefficients]
+        facts["singular"] = [torch.linalg.svdvals(base).tolist() for base in found.bases]
+    facts["seconds"] = time.perf_counter() - began
+    facts["graphs"] = {s: graph_facts(learn_graph(found.weights, s).adjacency) for s in GRAPHS}
+    test = data.test
+    identity = test.faces.identity
+    logits = found.logits(features["test"])
+    scored = Scored(
+        tuple(test.names), logits[None], test.attributes.to(torch.int8), first_seen(identity)
+    )
+    record = {
+        "data": test.source, "seed": seed, "training_seconds": round(facts["seconds"]),
+        "parameters": found.weights.numel() + found.bias.numel(), "training": about(data, count),
+    }  # fmt: skip
+    report = Report.of(scored, bootstrap=BOOTSTRAP, record=record)
+    note(folder, name, facts)
+    report.save(folder / f"{name}.json", predictions=True)
+
+
+# --- verification ---------------------------------------------------------------------------------
+
+
+def siamese(data: Experiment, folder: Path, name: str, seed: int, device: str) -> None:
+    """An embedding of people, learned with attributes or without."""
+    began = time.perf_counter()
+    how = {"attributes": 0.0} if name == "siamese-identity" else {}
+    model, history = train_siamese(
+        data.people, epochs=passes(len(data.people)), batch_size=2 * BATCH, lr=RATE, seed=seed,
+        device=device, progress=False, **how,
+    )  # fmt: skip
+    save_checkpoint(folder / "models" / f"{name}.safetensors", model, attributes=data.people.names)
+    note(folder, name, {"seconds": time.perf_counter() - began, "loss": history["loss"][-1]})
+
+
+def verification(
+    data: Experiment, folder: Path, name: str, predictors: list[str], device: str
+) -> None:
+    """Every embedding, every predictor of attributes, and both together, on strangers' pairs."""
+    pairs, kept = data.pairs, kept_columns(data.pool.names)
+    embeddings, chances = {}, {}
+    for embedding in ("siamese-identity", "siamese"):
+        model, _ = load_checkpoint(folder / "models" / f"{embedding}.safetensors")
+        embeddings[embedding], said = embed(model, data.strangers, device=device)
+        if embedding == "siamese":
+            chances["siamese"] = said
+    for predictor in predictors:
+        model, _ = load_checkpoint(folder / "models" / f"{predictor}.safetensors")
+        _, chances[predictor] = embed(model, data.strangers, device=device)
+    truth = data.strangers.attributes
+    if truth is not None and not (truth == UNKNOWN).any():
+        chances["truth"] = truth
+    scores = {e: pair_scores(places, pairs) for e, places in embeddings.items()}
+    alone = {}
+    for predictor, said in chances.items():
+        alone[f"{predictor} all"] = attribute_scores(said, pairs)
+        alone[f"{predictor} kept"] = attribute_scores(said, pairs, kept)
+    rows = {s: verify(x, pairs).to_dict(curve=60) for s, x in {**scores, **alone}.items()}
+    for embedding, first in scores.items():
+        for predictor, second in alone.items():
+            mixed, weights = fuse(first, second, pairs)
+            row = verify(mixed, pairs).to_dict(curve=60)
+            rows[f"{embedding} + {predictor}"] = row | {"weights": weights}
+    facts = {"pairs": data.strangers.source, "kept": [data.pool.names[j] for j in kept]}
+    note(folder, name, {**facts, "rows": rows})
