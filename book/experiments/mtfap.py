@@ -42,6 +42,8 @@ import mtfap_faces
 import mtfap_jobs as jobs
 import torch
 
+from faceattr.files import write_atomically
+
 BUDGETS = (50, 100, 200, 500, 1000, 4000)
 METHODS = (
     "independent", "none", "l2", "groups", "shuffled",
@@ -178,20 +180,29 @@ def differences(names: list[str]) -> list[str]:
 def collect(folder: Path, parts: list[str], pool: int) -> dict:
     """All seeds as :func:`collecting.collect` has them, without tables of single attributes.
 
-    ``facts`` holds what the jobs noted, name to seed.
+    ``facts`` holds what the jobs noted, name to seed: of graphs ``[precision, recall, f1, edges]``,
+    and matrices and ROC curves of the first seed at the largest budget alone.
     """
     names = names_of(parts, pool)
     results = collecting.collect(folder, names, differences(names), bootstrap=jobs.BOOTSTRAP)
     for table in (results["networks"], results["differences"]):
         for row in table.values():
             row.pop("attributes")
-    facts: dict = {}
-    for seed in results["record"]["seeds"]:
+    seeds, facts = results["record"]["seeds"], {}
+    for seed in seeds:
         for path in sorted((folder / f"seed{seed}" / "facts").glob("*.json")):
             found = json.loads(path.read_text())
-            if seed != results["record"]["seeds"][0]:  # matrices of one seed are enough to draw
-                for heavy in ("adjacency", "coefficients"):
+            first = seed == seeds[0]
+            for heavy in ("adjacency", "coefficients", "groups"):
+                if not first or not path.stem.endswith(f"-{budgets(pool)[-1]}"):
                     found.pop(heavy, None)
+            for truths in found.get("graphs", {}).values():
+                for truth in truths.values():
+                    for how in ("threshold", "count"):
+                        truth[how] = list(truth[how].values())
+            if not first:
+                for row in found.get("rows", {}).values():
+                    row.pop("roc")
             facts.setdefault(path.stem, {})[str(seed)] = shorter(found)
     results["facts"] = facts
     return results
@@ -233,7 +244,8 @@ def main() -> None:
     if options.what == "collect":
         pool = len(mtfap_faces.kept(path).pool)
         target = options.results / f"mtfap_{options.data}.json"
-        print(collecting.write(target, collect(folder, parts, pool)))
+        found = json.dumps(collect(folder, parts, pool), allow_nan=False, separators=(",", ":"))
+        print(write_atomically(target, found.encode() + b"\n"))
         return
     if not path.is_file():
         if options.data == "synth":
