@@ -26,7 +26,7 @@ from faceattr.files import write_atomically
 from faceattr.models.base import FaceModel
 from faceattr.models.mtfap import MTFAP
 from faceattr.objectives import attribute_loss
-from faceattr.recipes.mtfap import columns_of, new_mtfap, train_mtfap
+from faceattr.recipes.mtfap import ETA, columns_of, new_mtfap, train_mtfap
 from faceattr.recipes.siamese import kept_columns, train_siamese
 from faceattr.recipes.steps import AUGMENTS, prevalence, run_step
 from faceattr.report import Report
@@ -75,9 +75,11 @@ def settings_of(method: str, seed: int) -> dict:
     """``groups``, ``shuffled``, ``graph-mtrl``, ``graph+xi=10``, ... as arguments."""
     method, *changes = method.split("+")
     kind, _, step = method.partition("-")
-    how: dict = {"structure": "groups" if kind == "shuffled" else kind}
+    how: dict = {"structure": "groups" if kind in ("shuffled", "probed") else kind}
     if kind == "graph":
         how["graph_step"] = step or "logdet"
+    if kind == "probed":
+        how |= {"columns": 1, "eta": ETA / 2}
     if kind == "shuffled":
         how["groups"] = shuffled(GROUPS, seed)
     for change in changes:

@@ -43,11 +43,11 @@ class Alternating(AdamW):
         coefficients: Iterable[nn.Parameter],
         *,
         lr: float = 3e-3,
-        eta: float = 1.0,
-        r: float = 1.0,
+        eta: float = 20.0,
+        r: float = 10.0,
         gamma: float = 0.0,
         lam: float = 0.0,
-        columns: int | None = 1,
+        columns: int | None = None,
     ):
         if not (eta > 0 and r > 0):
             raise TrainingError(f"eta={eta} and r={r}: give step sizes above 0")
