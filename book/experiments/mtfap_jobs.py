@@ -49,6 +49,8 @@ STEPS, FEWEST, MOST = 600, 20, 300
 BOOTSTRAP = 200
 #: The true graph has an edge where the latent correlation exceeds this.
 TRUE_EDGE = 0.3
+#: Methods whose networks are kept, for verification.
+KEPT = ("none", "groups", "graph-logdet")
 GRAPHS = ("logdet", "logdegree", "frobenius", "mtrl")
 
 
@@ -105,7 +107,8 @@ def network(
         seed=seed, device=device, progress=False,
     )  # fmt: skip
     seconds = time.perf_counter() - began
-    save_checkpoint(folder / "models" / f"{name}.safetensors", model, attributes=train.names)
+    if method in KEPT:
+        save_checkpoint(folder / "models" / f"{name}.safetensors", model, attributes=train.names)
     facts = {"seconds": seconds, "passes": passes(count), "loss": history["loss"][-1]}
     facts["training_loss"] = history["attributes"][-1]
     record = {"seed": seed, "training_seconds": round(seconds), "training": about(data, count)}

@@ -51,9 +51,9 @@ from faceattr.training.preflight import check_seed
 STRUCTURES = ("groups", "graph", "l2", "none", "independent")
 #: Length and rate of training: for a network with trained weights, and for a small new one.
 PLANS: dict[str, Plan] = {"paper": Plan(10, 1e-4), "small": Plan(20, 3e-3)}
-#: Steps of Algorithms 1 and 2, beside an attribute loss that is a mean over attributes; with these
-#: the training loss of 500 faces falls as far as with AdamW on the same factors.
-ETA, R = 20.0, 10.0
+#: Steps of Algorithms 1 and 2 on the paper's loss, a sum over attributes; with these the training
+#: loss of 500 faces falls as far as with AdamW on the same factors.
+ETA, R = 0.5, 0.25
 
 
 @dataclass(frozen=True)
@@ -208,9 +208,8 @@ def train_mtfap(
         xi: of Eq. 14, for ``graph`` and ``l2``.
         graph_step: how the graph is learned, a name in :data:`faceattr.taskgraph.STEPS`.
         graph_settings: arguments of that step, such as ``{"alpha": 0.3}``.
-        eta, r: step sizes of Algorithms 1 and 2 on a loss that is a mean over attributes. On the
-            paper's sum they are eta / M and r / M, 0.5 and 0.25 for 40 attributes, where the paper
-            has ``0.009 n k`` and 0.001.
+        eta, r: step sizes of Algorithms 1 and 2 on a loss summed over attributes, as the paper has
+            it, with ``0.009 n k`` and 0.001.
         columns: k of Algorithm 1's probing matrices. None looks at the whole sub-gradient, which
             costs the same for the 1 to 7 basis tasks of a group and spares the noise of the draw.
         pretrained: weights to start from, see :class:`MTFAP`.
@@ -263,7 +262,9 @@ def train_mtfap(
     elif structure == "groups":
         objective = GroupPenalty(tasks, faces, gamma, lam)
         unit = {"gamma": gamma / (faces * tasks), "lam": lam / (faces * tasks)}
-        settings["optimizer"] = Alternately(model, settings["lr"], eta, r, **unit, columns=columns)
+        settings["optimizer"] = Alternately(
+            model, settings["lr"], eta * tasks, r * tasks, **unit, columns=columns
+        )
     about = {"method": "mtfap", "structure": structure, "preset": preset}
     about |= {"graph_step": graph_step} if structure == "graph" else {}
     about |= {"pretrained": None if pretrained is None else Path(pretrained).name}
