@@ -1,4 +1,4 @@
-"""The command line ``faceattr``: data, train, evaluate, predict, export.
+"""The command line ``faceattr``: data, train, evaluate, verify, predict, export.
 
 Each verb lives in a file of its own with two functions: ``add`` declares its options, ``run`` does
 the work. Errors that the user can mend are printed as one line on standard error; anything else
@@ -13,10 +13,17 @@ import warnings
 from collections.abc import Sequence
 
 from faceattr import __version__
-from faceattr.cli import data, evaluate, export, predict, train
+from faceattr.cli import data, evaluate, export, predict, train, verify
 from faceattr.errors import FaceattrError
 
-VERBS = {"data": data, "train": train, "evaluate": evaluate, "predict": predict, "export": export}
+VERBS = {
+    "data": data,
+    "train": train,
+    "evaluate": evaluate,
+    "verify": verify,
+    "predict": predict,
+    "export": export,
+}
 
 #: Exit codes: 0 done, 1 an error that the user can mend, 2 wrong options, 130 interrupted.
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130

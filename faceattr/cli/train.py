@@ -9,7 +9,9 @@ from faceattr.cli.options import add_data, add_device, open_data, whole_number
 from faceattr.errors import DataError, TrainingError, UnknownNameError
 from faceattr.models.paw import REGIONS
 from faceattr.recipes import Recipe, methods, recipe
+from faceattr.recipes.mtfap import STRUCTURES
 from faceattr.recipes.steps import AUGMENTS, PRESETS
+from faceattr.taskgraph import STEPS
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -46,12 +48,22 @@ def add(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--steps", metavar="A,B", help="paw: train these of its five steps")
     group.add_argument("--regions", choices=REGIONS, help="paw: where its parts come from")
     group.add_argument("--crop", type=int, metavar="N", help="paw: side of a part in pixels")
+    group = parser.add_argument_group("MTFAP's methods")
+    group.add_argument("--structure", choices=STRUCTURES, help="mtfap: what ties its tasks")
+    group.add_argument("--graph-step", choices=tuple(STEPS), help="mtfap: how a graph is learned")
+    group.add_argument("--gamma", type=float, help="mtfap, groups: weight of the nuclear norm")
+    group.add_argument("--lam", type=float, help="mtfap, groups: weight of the absolute values")
+    group.add_argument("--xi", type=float, help="mtfap, graph or l2: weight of Tr(W A W^T)")
+    group.add_argument("--margin", type=float, help="siamese: between pictures of two people")
     add_data(parser, split="train")
     add_device(parser)
 
 
 #: Options that only some methods take.
-SPECIAL = ("preset", "teacher", "pretrained", "steps", "regions", "crop")
+SPECIAL = (
+    *("preset", "teacher", "pretrained", "steps", "regions", "crop"),
+    *("structure", "graph_step", "gamma", "lam", "xi", "margin"),
+)
 
 
 def special(method: Recipe, options: argparse.Namespace) -> dict:
@@ -65,7 +77,8 @@ def special(method: Recipe, options: argparse.Namespace) -> dict:
     for name in given:
         if name not in method.options:
             takers = ", ".join(n for n, other in methods().items() if name in other.options)
-            raise UnknownNameError(f"{method.name} has no --{name}: it is for {takers}")
+            option = name.replace("_", "-")
+            raise UnknownNameError(f"{method.name} has no --{option}: it is for {takers}")
     return given
 
 

@@ -100,18 +100,21 @@ def _check_price(price: Tensor) -> None:
 
 
 class _Descent:
-    """The solver's state for a batch of B graphs."""
+    """The solver's state for a batch of B graphs.
+
+    Diagonals need no mask: edges and prices are 0 there, and r is ``P_ii + P_ii - 2 P_ii``.
+    """
 
     def __init__(self, price: Tensor, alpha: float):
         batch, self.count, _ = price.shape
         self.alpha, self.price = alpha, price  # (B, M, M)
         self.eye = torch.eye(self.count, dtype=price.dtype, device=price.device)
-        self.off = 1 - self.eye
+        self.ceiling = price.masked_fill(self.eye.bool(), torch.inf) / alpha
         self.edges = torch.zeros_like(price)  # (B, M, M)
         self.bound = price.new_full((batch,), -torch.inf)
         self.value, factor, self.logdet = self._value(self.edges)
         self.recent = [self.value]
-        self.rate = price.new_full((batch,), 1 / self.count)
+        self.rate = price.new_full((batch,), 0.25)
         self._differentiate(factor)
 
     @property
@@ -120,50 +123,50 @@ class _Descent:
         return self.value - self.bound
 
     def open(self, tolerance: float) -> bool:
-        """Whether the gap of any graph is still too large."""
+        """Whether the gap of any graph is still too large.
+
+        The bound: ``-log det A >= M - <X, A> + log det X`` for every positive definite X. With
+        ``X = s A^-1`` and s as large as ``s alpha r_ij <= z_ij`` allows, no edge can lower it.
+        """
+        s = (self.ceiling / self.r).amin((-2, -1)).clamp(max=1)  # (B,)
+        trace = self.diagonal.sum(-1)  # of A^-1
+        bound = self.alpha * (self.count * (1 + s.log()) - self.logdet - s * trace)
+        self.bound = torch.maximum(self.bound, bound)
         return bool((self.gap > tolerance * self.value.abs().clamp(min=self.alpha)).any())
 
     def _value(self, edges: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Objective without ``|W|^2``, Cholesky factor and log det of A."""
-        matrix = torch.diag_embed(1 + edges.sum(-1)) - edges  # A = I + L
+        matrix = torch.diag_embed(1 + edges.sum(-1)).sub_(edges)  # A = I + L
         factor = torch.linalg.cholesky_ex(matrix)[0]
         logdet = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)  # (B,)
         return (edges * self.price).sum((-2, -1)) / 2 - self.alpha * logdet, factor, logdet
 
     def _differentiate(self, factor: Tensor) -> None:
-        """Gradient, curvature and a lower bound at the present edges.
-
-        The bound: ``-log det A >= M - <X, A> + log det X`` for every positive definite X. With
-        ``X = s A^-1`` and s as large as ``s alpha r_ij <= z_ij`` allows, no edge can lower it.
-        """
+        """Gradient and diagonal curvature at the present edges."""
         inverse = torch.cholesky_inverse(factor)  # P
-        diagonal = inverse.diagonal(dim1=-2, dim2=-1)  # (B, M)
-        r = diagonal[..., :, None] + diagonal[..., None, :] - 2 * inverse  # (B, M, M)
-        self.gradient = (self.price - self.alpha * r) * self.off
-        self.curvature = self.alpha * r * r + self.eye
-        share = (self.price + self.eye) / (self.alpha * r + self.eye * 1e-9)
-        s = share.amin((-2, -1)).clamp(max=1)  # (B,)
-        count = self.count
-        bound = self.alpha * (count - self.logdet + count * s.log() - s * diagonal.sum(-1))
-        self.bound = torch.maximum(self.bound, bound)
+        self.diagonal = inverse.diagonal(dim1=-2, dim2=-1).clone()  # (B, M)
+        pairs = self.diagonal[..., :, None] + self.diagonal[..., None, :]
+        self.r = pairs.sub_(inverse, alpha=2)  # (B, M, M)
+        self.gradient = torch.sub(self.price, self.r, alpha=self.alpha)
+        self.curvature = torch.addcmul(self.eye, self.r, self.r, value=self.alpha)
 
     def step(self) -> None:
         """One step of all graphs."""
-        wide = self.rate[:, None, None]
-        aim = (self.edges - wide * self.gradient / self.curvature).clamp(min=0) * self.off
-        direction = aim - self.edges
+        move = self.gradient / self.curvature * self.rate[:, None, None]
+        direction = (self.edges - move).clamp_(min=0).sub_(self.edges)
         slope = (self.gradient * direction).sum((-2, -1)) / 2
-        worst = torch.stack(self.recent[-_MEMORY:]).amax(0)
+        worst = torch.stack(self.recent).amax(0)
+        enough_below = worst + 1e-12 * worst.abs()
         length = torch.ones_like(slope)
         while True:
-            edges = self.edges + length[:, None, None] * direction
-            value, factor, logdet = self._value(edges)
-            enough = value <= worst + 1e-4 * length * slope + 1e-12 * worst.abs()
+            moved = length[:, None, None] * direction
+            value, factor, logdet = self._value(self.edges + moved)
+            enough = value <= enough_below + 1e-4 * length * slope
             if enough.all():
                 break
             length = torch.where(enough, length, length / 2)
-        moved, old, curvature = edges - self.edges, self.gradient, self.curvature
-        self.edges, self.value, self.logdet = edges, value, logdet
+        old, curvature = self.gradient, self.curvature
+        self.edges, self.value, self.logdet = self.edges + moved, value, logdet
         self.recent = [*self.recent[1 - _MEMORY :], value]
         self._differentiate(factor)
         bend = (moved * (self.gradient - old)).sum((-2, -1))
