@@ -35,8 +35,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-valid", action="store_true", help="do not watch the valid split")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument(
+        "--preset", choices=PRESETS, help="of a paper's methods: its size, or two cores'"
+    )
     group = parser.add_argument_group("PaW's methods")
-    group.add_argument("--preset", choices=PRESETS, help="the paper's size, or two cores'")
     group.add_argument(
         "--teacher", type=Path, metavar="CHECKPOINT", help="snet1-3: learn from its maps first"
     )
@@ -46,12 +48,19 @@ def add(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--steps", metavar="A,B", help="paw: train these of its five steps")
     group.add_argument("--regions", choices=REGIONS, help="paw: where its parts come from")
     group.add_argument("--crop", type=int, metavar="N", help="paw: side of a part in pixels")
+    group = parser.add_argument_group("FR-ANet and its rivals")
+    group.add_argument(
+        "--lambda-id", type=float, metavar="X", help="franet, fr+anet: weight of identity (1)"
+    )
+    group.add_argument(
+        "--aux", action="store_true", default=None, help="mcnn: a last layer relates attributes"
+    )
     add_data(parser, split="train")
     add_device(parser)
 
 
 #: Options that only some methods take.
-SPECIAL = ("preset", "teacher", "pretrained", "steps", "regions", "crop")
+SPECIAL = ("preset", "teacher", "pretrained", "steps", "regions", "crop", "lambda_id", "aux")
 
 
 def special(method: Recipe, options: argparse.Namespace) -> dict:
@@ -65,7 +74,9 @@ def special(method: Recipe, options: argparse.Namespace) -> dict:
     for name in given:
         if name not in method.options:
             takers = ", ".join(n for n, other in methods().items() if name in other.options)
-            raise UnknownNameError(f"{method.name} has no --{name}: it is for {takers}")
+            raise UnknownNameError(
+                f"{method.name} has no --{name.replace('_', '-')}: it is for {takers}"
+            )
     return given
 
 
