@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from faceattr.bootstrap import Estimate
+from faceattr.bootstrap import Estimate, interval
 from faceattr.data.faces import FaceDataset
 from faceattr.errors import DataError
 from faceattr.models.base import FaceModel
@@ -69,31 +69,41 @@ class WithinPerson:
     """How much numbers of a face agree within a person: sums from which resamples are quick.
 
     Args:
-        values: ``(N, M)`` or ``(S, N, M)``, of S runs on the same faces: labels, answers or
-            scores.
+        values: ``(N, M)`` or ``(S, N, M)``, of S runs on the same faces: labels (all of them
+            known), answers or scores.
         identity: ``(N,)`` who is in each picture. People with one picture say nothing and are left
             out.
 
+    Attributes:
+        who: ``(P,)`` the people with two pictures or more, ascending. count: their pictures.
+        sums, squares: ``(S, P, M)`` of the values of each person's pictures.
+        answers: whether all values are 0 or 1.
+
     Raises:
-        DataError: the numbers do not match, an identity is unknown, or nobody has two pictures.
+        DataError: the numbers do not match or are not finite, an identity is unknown, or nobody has
+            two pictures.
     """
 
     def __init__(self, values: Tensor | np.ndarray, identity: Tensor | np.ndarray):
-        x = np.asarray(values, dtype=np.float64)
+        x = torch.as_tensor(values).detach().cpu().double().numpy()
         x = x[None] if x.ndim == 2 else x  # (S, N, M)
-        who = np.asarray(identity)
+        who = torch.as_tensor(identity).cpu().numpy()
         if x.ndim != 3 or who.shape != x.shape[1:2] or (who < 0).any():
             raise DataError(
                 f"values {x.shape} and identities {who.shape}: give (N, M) or (S, N, M) and (N,), "
                 "of faces whose person is known"
             )
-        _, person, count = np.unique(who, return_inverse=True, return_counts=True)
+        if not np.isfinite(x).all():
+            raise DataError("values that are not finite agree with nothing: look for NaN in them")
+        numbers, person, count = np.unique(who, return_inverse=True, return_counts=True)
         several = count > 1
         if not several.any():
             raise DataError("nobody has two pictures: agreement within a person needs them")
         order = np.argsort(person, kind="stable")
         starts = np.r_[0, np.cumsum(count)[:-1]]
+        self.who = numbers[several]  # (P,)
         self.count = count[several].astype(np.float64)  # (P,)
+        self.answers = bool(np.isin(x, (0.0, 1.0)).all())
         self.sums = np.add.reduceat(x[:, order], starts, axis=1)[:, several]  # (S, P, M)
         self.squares = np.add.reduceat(x[:, order] ** 2, starts, axis=1)[:, several]
 
@@ -129,7 +139,19 @@ class WithinPerson:
     def alike(
         self, people: np.ndarray | None = None, runs: Sequence[int] | None = None
     ) -> np.ndarray:
-        """Share of pairs of pictures of one person with the same answer, ``(M,)``, of 0s and 1s."""
+        """Share of pairs of pictures of one person with the same answer, ``(M,)``, of 0s and 1s.
+
+        Args:
+            people, runs: as :meth:`agreement`.
+
+        Raises:
+            DataError: the values are not 0s and 1s.
+        """
+        if not self.answers:
+            raise DataError(
+                "alike() is for answers of 0 and 1: give scores > 0 instead of scores, or use "
+                "agreement()"
+            )
         w = np.ones(self.people) if people is None else np.asarray(people, dtype=np.float64)
         n, rows = self.count, slice(None) if runs is None else list(runs)
         yes, no = self.sums[rows], n[:, None] - self.sums[rows]  # (S, P, M)
@@ -151,18 +173,31 @@ def bootstrap_people(
         parts: network to what its runs said of the same faces.
         statistic: ``(draw) -> {name: number}``, where ``draw(network, method)`` gives ``(M,)`` of
             ``WithinPerson.agreement`` or ``alike`` on the resample.
-        resamples: R; 0 gives no intervals.
+        resamples: R; 0 gives no intervals. Networks of as many runs draw the same of them.
         seed: of the draws.
         level: of the percentile intervals.
 
     Raises:
-        DataError: the networks were not asked about the same people.
+        DataError: no networks, or they were not asked about the same people; a negative number of
+            resamples or seed; a level outside (0, 1).
     """
-    if len({part.people for part in parts.values()}) != 1:
-        raise DataError("these networks were asked about different people: compare the same faces")
-    people = next(iter(parts.values())).people
+    for name, value in (("resamples", resamples), ("seed", seed)):
+        if value < 0:
+            raise DataError(f"{name}={value}: give a whole number of at least 0")
+    if not 0 < level < 1:
+        raise DataError(f"level={level}: give a share between 0 and 1, such as 0.95")
+    if not parts:
+        raise DataError("there is no network to draw people for: give one at least")
+    first = next(iter(parts.values()))
+    for part in parts.values():
+        same = np.array_equal(part.who, first.who) and np.array_equal(part.count, first.count)
+        if not same:
+            raise DataError(
+                "these networks were asked about different people: compare the same faces"
+            )
+    people = first.people
 
-    def drawn(weights: np.ndarray | None, runs: float | None) -> dict[str, float]:
+    def drawn(weights: np.ndarray | None, runs: np.ndarray | None) -> dict[str, float]:
         def draw(network: str, method: str) -> np.ndarray:
             part = parts[network]
             chosen = None if runs is None else (runs * len(part.sums)).astype(int)[: len(part.sums)]
@@ -176,9 +211,8 @@ def bootstrap_people(
     for _ in range(resamples):
         weights = np.bincount(rng.integers(people, size=people), minlength=people)
         samples.append(drawn(weights, rng.random(most)))
-    tails = [(1 - level) / 2, (1 + level) / 2]
     found = {}
     for name, value in points.items():
-        ends = np.nanquantile([s[name] for s in samples], tails) if samples else (np.nan, np.nan)
+        ends = interval(np.array([sample[name] for sample in samples]), level=level)
         found[name] = Estimate(value, *ends)
     return found

@@ -13,7 +13,7 @@ from torch import Tensor
 from faceattr.errors import DataError
 
 
-def held_out(identity: Tensor, share: float = 0.2, seed: int = 0) -> Tensor:
+def held_out(identity: Tensor | None, share: float = 0.2, seed: int = 0) -> Tensor:
     """Choose some pictures of every person.
 
     Of somebody with ``n`` pictures, ``share * n`` are chosen, rounded, but at least one and never
@@ -23,17 +23,24 @@ def held_out(identity: Tensor, share: float = 0.2, seed: int = 0) -> Tensor:
     Args:
         identity: ``(N,)`` who is in each picture; negative where nobody knows.
         share: of each person's pictures, strictly between 0 and 1.
-        seed: another seed chooses others.
+        seed: another seed chooses others; at least 0.
 
     Returns:
         ``(N,)`` bool, True for the chosen pictures.
 
     Raises:
-        DataError: a share outside (0, 1).
+        DataError: no identities, a share outside (0, 1), a negative seed.
     """
+    if identity is None:
+        raise DataError(
+            "these faces do not say who they are: pictures of a person can only be held out where "
+            "identities are known"
+        )
     if not 0 < share < 1:
         raise DataError(f"share={share}: give a share of the pictures between 0 and 1, such as 0.2")
-    who = np.asarray(identity)
+    if seed < 0:
+        raise DataError(f"seed={seed}: give a whole number of at least 0")
+    who = torch.as_tensor(identity).cpu().numpy()
     chosen = np.zeros(len(who), dtype=bool)
     for person in np.unique(who[who >= 0]).tolist():
         rows = np.flatnonzero(who == person)

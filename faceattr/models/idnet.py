@@ -117,4 +117,5 @@ class IDNet(FaceModel):
                     f"{name} of the support vector machines is {tuple(tensor.shape)} or not "
                     f"finite: it must be {tuple(mine[name].shape)}, finite"
                 )
+        for name, tensor in given.items():
             mine[name].copy_(tensor)

@@ -69,6 +69,7 @@ class IdentityBranch(nn.Module):
 
     def targets(self, identity: Tensor) -> Tensor:
         """The data set's numbers ``(B,)`` to positions among the logits; -1 where there is none."""
+        identity = identity.to(self.known.dtype)
         place = torch.searchsorted(self.known, identity).clamp(max=self.people - 1)
         return torch.where(self.known[place] == identity, place, -1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ def check_lambda(lambda_id: float) -> float:
     Raises:
         TrainingError: negative or not finite.
     """
-    if not (isinstance(lambda_id, int | float) and math.isfinite(lambda_id) and lambda_id >= 0):
+    if not (isinstance(lambda_id, Real) and math.isfinite(lambda_id) and lambda_id >= 0):
         raise TrainingError(
             f"lambda_id={lambda_id!r}: give a finite number of at least 0 (the paper takes 1)"
         )

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import functools
 import os
-import warnings
 from collections.abc import Mapping
 
-import torch
-
 from faceattr.data.faces import Augment, FaceDataset
-from faceattr.errors import DataError
+from faceattr.errors import DataError, UnknownNameError
 from faceattr.identity import identity_accuracy
 from faceattr.models import FaceModel
-from faceattr.models.franet import FRANet, branches_of
-from faceattr.models.people import people_of
+from faceattr.models.franet import IDENTITY, FRANet, branches_of
 from faceattr.objectives import attribute_loss
 from faceattr.objectives.identity import IdentityGuided
 from faceattr.recipes.base import Recipe
+from faceattr.recipes.identities import (
+    check_known,
+    check_people,
+    check_same_people,
+    fingerprint,
+)
 from faceattr.recipes.steps import (
     Plan,
     augmentation,
@@ -37,29 +39,6 @@ from faceattr.training.validation import quick_metrics
 
 #: AdamW with a one-cycle rate and averaged weights, for the paper's sizes and for two cores.
 PLANS: dict[str, Plan] = {"paper": Plan(20, 1e-3), "small": Plan(20, 3e-3)}
-
-
-def check_people(data: FaceDataset) -> int:
-    """The number of people, once there is somebody to tell apart.
-
-    Raises:
-        DataError: nobody is known, or only one person is.
-    """
-    people = people_of(data.faces.identity)
-    if people < 2:
-        said = "no identities" if people == 0 else "faces of one person only"
-        raise DataError(
-            f"{data.source} has {said}: recognising people needs two or more. CelebA's are in "
-            "identity_CelebA.txt; without them, train mcnn"
-        )
-    known = data.faces.identity[data.faces.identity >= 0]
-    if len(known) == people:
-        warnings.warn(
-            f"every person of {data.source} has a single picture: telling them apart is telling "
-            "pictures apart, and nothing is learned of what stays the same in a person",
-            stacklevel=3,
-        )
-    return people
 
 
 def new_franet(
@@ -82,7 +61,8 @@ def new_franet(
     """
     check_preset(preset)
     sizes = {"num_attributes": len(data.names), "identity": identity, "aux": aux, **sizes}
-    sizes.setdefault("branches", branches_of(data.names))
+    if sizes.get("branches") is None:
+        sizes["branches"] = branches_of(data.names)
     if identity != "none":
         sizes["num_identities"] = check_people(data)
     make = FRANet if preset == "paper" else FRANet.small
@@ -139,29 +119,33 @@ def train_franet(
 
     Raises:
         DataError: no labels; nobody to tell apart; a face of somebody whom the given network does
-            not know; an attribute that is in no group.
+            not know; a given network of another kind; an attribute that is in no group.
         UnknownNameError: no such preset, identity branch or augmentation.
-        TrainingError: a lambda that is no weight; as :func:`faceattr.training.fit`.
+        TrainingError: a lambda that is no weight; a run resumed with other people; as
+            :func:`faceattr.training.fit`.
     """
     check_seed(seed)
     check_preset(preset)
     check_labels(data)
+    if identity not in IDENTITY:
+        raise UnknownNameError(f"identity={identity!r}: choose one of {', '.join(IDENTITY)}")
     objective = attribute_loss if identity == "none" else IdentityGuided(lambda_id)
     if model is None:
         model = new_franet(data, preset=preset, identity=identity, aux=aux, seed=seed)
-    elif (model.people is None) != (identity == "none"):
-        raise DataError(
-            f"the given network was built with identity={model.config['identity']!r} and is to be "
-            f"trained with identity={identity!r}: pass the same"
-        )
+    else:
+        _check_given(model, identity, aux)
+        if identity != "none":
+            check_people(data)
+    about = {"preset": preset, "identity": identity, "aux": model.config["aux"]}
     if identity != "none":
         check_known(model, data)
+        about["lambda_id"] = float(lambda_id)
+        about["identities"] = fingerprint(data.faces.identity)
+        if resume:
+            check_same_people(checkpoint, data)
     settings = PLANS[preset].arguments()
     if epochs is not None:
         settings["epochs"] = epochs
-    about = {"preset": preset, "identity": identity, "aux": aux}
-    if identity != "none":
-        about["lambda_id"] = float(lambda_id)
     history = run_step(
         model,
         data,
@@ -179,23 +163,21 @@ def train_franet(
     return model, history
 
 
-def check_known(model: FaceModel, data: FaceDataset) -> None:
-    """See that a network has a logit for everybody whom the faces show.
+def _check_given(model: FaceModel, identity: str, aux: bool) -> None:
+    """See that a given network is what it is to be trained as.
 
     Raises:
-        DataError: it has not; the message gives the first number that it does not know.
+        DataError: it is not.
     """
-    who = data.faces.identity
-    if who is None or model.people is None:
-        return
-    known = model.people.known.to(who.device)
-    strangers = who[(who >= 0) & ~torch.isin(who, known)].unique()
-    if len(strangers):
+    if not isinstance(model, FRANet):
+        raise DataError(f"a {type(model).__name__} was given where a FRANet is trained: build one")
+    if model.config["identity"] != identity:
         raise DataError(
-            f"{data.source} shows {len(strangers)} people whom the network has no logit for (first "
-            f"number {int(strangers[0])}): let it meet them (model.people.meet(identity)), or "
-            "leave model out to build one for them"
+            f"the given network was built with identity={model.config['identity']!r} and is to be "
+            f"trained with identity={identity!r}: pass the same"
         )
+    if aux and model.aux is None:
+        raise DataError("the given network was built without aux: build it with aux=True")
 
 
 def watch(model: FaceModel, data: FaceDataset) -> dict[str, float]:

@@ -12,16 +12,26 @@ from torch import Tensor
 
 from faceattr.checkpoint import save_checkpoint
 from faceattr.data.faces import UNKNOWN, Augment, FaceDataset
+from faceattr.errors import DataError, TrainingError
 from faceattr.identity import identity_accuracy
 from faceattr.models.idnet import IDNet
 from faceattr.objectives.identity import recognition_loss
 from faceattr.optional import require
 from faceattr.recipes.base import Recipe
-from faceattr.recipes.franet import PLANS, check_known, check_people
+from faceattr.recipes.franet import PLANS
+from faceattr.recipes.handover import clear
+from faceattr.recipes.identities import (
+    check_known,
+    check_people,
+    check_same_people,
+    fingerprint,
+)
 from faceattr.recipes.steps import augmentation, check_labels, check_preset, run_step, seeded
 from faceattr.training.history import History
-from faceattr.training.preflight import check_seed
+from faceattr.training.preflight import check_folder, check_seed
 
+#: Where the network for people is kept, in the folder of the run.
+FOLDER = "people"
 #: scikit-learn's C: how much an error costs against the length of the weights. A choice.
 COST = 0.01
 
@@ -39,10 +49,17 @@ def fit_machines(model: IDNet, data: FaceDataset, *, cost: float = COST) -> None
         cost: scikit-learn's C.
 
     Raises:
+        DataError: an embedding that is not finite.
         MissingDependencyError: scikit-learn is absent.
     """
     svm = require("sklearn.svm", purpose="ID Net's support vector machines", package="scikit-learn")
     features = embeddings(model, data).double()  # (N, D)
+    if not features.isfinite().all():
+        row = int((~features.isfinite().all(1)).nonzero()[0])
+        raise DataError(
+            f"the embedding of face {row} of {data.source} is not finite: look for NaN in its "
+            "picture, or take another network"
+        )
     middle, spread = features.mean(0), features.std(0, correction=0)
     spread = torch.where(spread > 1e-6, spread, 1.0)  # a unit that is always silent
     x = ((features - middle) / spread).numpy()
@@ -90,9 +107,9 @@ def train_idnet(
 
     Args:
         data: faces to train on, with labels and identities.
-        checkpoint: folder for ``last.safetensors``, ``best.safetensors`` and ``history.csv``. The
-            machines are fitted after the last epoch, so that the network of the last epoch is the
-            best one as well.
+        checkpoint: folder for ``best.safetensors`` and ``history.csv``, written when the machines
+            are fitted, to the network of the last epoch. What ``fit`` keeps on the way, which
+            answers no attribute yet, is in its subfolder ``people``.
         preset, model, valid, epochs, batch_size, augment, seed, resume, record, how: as
             :func:`faceattr.recipes.franet.train_franet`.
 
@@ -100,9 +117,10 @@ def train_idnet(
         The network in evaluation mode, and its History, whose loss is of identity alone.
 
     Raises:
-        DataError: no labels, or nobody to tell apart. UnknownNameError: no such preset.
+        DataError: no labels, or nobody to tell apart; a given network that is no IDNet or does not
+            know somebody. UnknownNameError: no such preset or augmentation.
         MissingDependencyError: scikit-learn is absent; found before training.
-        TrainingError: as :func:`faceattr.training.fit`.
+        TrainingError: a run resumed with other people; as :func:`faceattr.training.fit`.
     """
     check_seed(seed)
     check_preset(preset)
@@ -113,7 +131,19 @@ def train_idnet(
         make = IDNet if preset == "paper" else IDNet.small
         model = seeded(seed, lambda: make(people, num_attributes=len(data.names)))
         model.people.meet(data.faces.identity)
+    elif not isinstance(model, IDNet):
+        raise DataError(f"a {type(model).__name__} was given where an IDNet is trained: build one")
     check_known(model, data)
+    folder = None if checkpoint is None else Path(checkpoint)
+    inner = None if folder is None else folder / FOLDER
+    check_folder(checkpoint, resume)
+    if not resume:
+        clear([folder])  # the end of another run is not the end of this one
+    elif (folder / "last.safetensors").is_file():
+        raise TrainingError(
+            f"cannot resume {folder}: it holds a run of another method. Give the folder of ID Net's"
+        )
+    check_same_people(inner if resume else None, data)
     settings = PLANS[preset].arguments()
     if epochs is not None:
         settings["epochs"] = epochs
@@ -121,7 +151,7 @@ def train_idnet(
         model,
         data,
         recognition_loss,
-        folder=checkpoint,
+        folder=inner,
         resume=resume,
         batch_size=batch_size,
         augment=augmentation(augment),
@@ -129,13 +159,18 @@ def train_idnet(
         metrics=watch_people,
         monitor="loss",
         seed=seed,
-        record={"method": "idnet", "preset": preset, **(record or {})},
+        record={
+            "method": "idnet",
+            "preset": preset,
+            "identities": fingerprint(data.faces.identity),
+            **(record or {}),
+        },
         **{**settings, **how},
     )
     fit_machines(model, data)
-    if checkpoint is not None:  # the file of the best epoch, which had no machines yet
+    if folder is not None:
         save_checkpoint(
-            Path(checkpoint) / "best.safetensors",
+            folder / "best.safetensors",
             model,
             record=history.record,
             attributes=data.names,
@@ -144,6 +179,7 @@ def train_idnet(
             epoch=len(history),
             history=history.rows,
         )
+        history.save(folder / "history.csv")
     return model, history
 
 
