@@ -26,7 +26,7 @@ sizes: 80 pixels as in chapters 4 to 6; 25 pictures a person, of which 20 are tr
 CelebA's people have.
 
 ``run strength`` draws faces of which labels stick to a person as in CelebA (1), less, not at all
-(0), or wholly (2), and trains lambda-0 and lambda-1 on each.
+(0), or wholly (2), and trains lambda-0 and lambda-1 on each; strength 1 is ``run synth``.
 
 Reports with their predictions stay under ``runs/``, which is not published: those of CelebA hold
 its labels. ``collect`` writes means, intervals and differences.
@@ -61,8 +61,11 @@ PEOPLE, PICTURES, TEST_PEOPLE, SIZE, BATCH = 200, 25, 40, 80, 64
 #: Share of each person's pictures that nobody trains on.
 KEPT_BACK = 0.2
 LAMBDAS = (0, 0.01, 0.1, 0.3, 1, 3, 10)
-RIVALS = ("mcnn", "mcnn-aux", "fr+anet", "idnet")
-NETWORKS = (*(f"lambda-{x:g}" for x in LAMBDAS), *RIVALS)
+#: In the order in which they are trained: what the claims need most comes first.
+NETWORKS = (
+    "lambda-0", "lambda-1", "fr+anet", "mcnn", "idnet", "mcnn-aux", "lambda-0.1", "lambda-10",
+    "lambda-0.3", "lambda-3", "lambda-0.01",
+)  # fmt: skip
 DIFFERENCES = (
     *(f"lambda-{x:g} - lambda-0" for x in LAMBDAS[1:]),
     "mcnn - lambda-0",
@@ -72,7 +75,7 @@ DIFFERENCES = (
     "lambda-1 - mcnn-aux",
     "lambda-1 - idnet",
 )
-STRENGTHS = (0, 0.5, 1, 1.5, 2)
+STRENGTHS = (0, 2, 0.5, 1.5)
 #: Trained at every strength.
 COMPARED = ("lambda-0", "lambda-1")
 #: Faces that everything is asked about.
@@ -200,8 +203,11 @@ def main() -> None:
     if options.what == "collect":
         if options.data == "strength":
             steps = {
-                strength: collect(folder / f"{strength:g}", COMPARED, ("lambda-1 - lambda-0",))
-                for strength in STRENGTHS
+                strength: collect(place, COMPARED, ("lambda-1 - lambda-0",))
+                for strength, place in sorted(
+                    {s: folder / f"{s:g}" for s in STRENGTHS}.items()
+                    | {1: options.runs / "synth"}.items()
+                )
             }
             found = strength_table(steps)
         else:

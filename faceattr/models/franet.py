@@ -180,6 +180,7 @@ class FRANet(FaceModel):
                         group: nn.Sequential(
                             nn.Flatten(),
                             nn.Linear(cells, hidden),  # FC1
+                            nn.LayerNorm(hidden),
                             nn.ReLU(),
                             nn.Dropout(dropout),
                             nn.Linear(hidden, len(columns), bias=False),  # FC2

@@ -38,7 +38,9 @@ class IdentityBranch(nn.Module):
                 f"{people} people to tell apart: recognising needs faces of two or more; train "
                 "without an identity branch (mcnn), or add faces of other people"
             )
-        self.embedding = nn.Sequential(nn.Flatten(), nn.Linear(inputs, hidden), nn.ReLU())
+        self.embedding = nn.Sequential(
+            nn.Flatten(), nn.Linear(inputs, hidden), nn.LayerNorm(hidden), nn.ReLU()
+        )
         self.dropout = nn.Dropout(dropout)
         self.scores = nn.Linear(hidden, people)
         self.register_buffer("known", torch.arange(people))
