@@ -1,6 +1,10 @@
 """FR-ANet, FR+ANet, MCNN and ID Net trained: recipes, resuming, the command line, bad input."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -444,6 +448,47 @@ def test_attributes_without_any_label():
     assert history["attributes"] == [0.0]
     assert history["identity"][0] > 0
     torch.testing.assert_close(model.bias, torch.zeros(3), atol=0.05, rtol=0)
+
+
+# --- two processes --------------------------------------------------------------------------------
+
+SCRIPT = """
+import sys, torch
+from crowd import BRIEF, TINY, crowd
+from faceattr.models.idnet import IDNet
+from faceattr.recipes.franet import new_franet, train_franet
+from faceattr.recipes.idnet import train_idnet
+torch.set_num_threads(1)
+folder, devices, data = sys.argv[1], int(sys.argv[2]), crowd(40)
+how = {**BRIEF, "epochs": 2, "valid": crowd(12, seed=1), "devices": devices, "lr": 1e-4}
+for identity in ("merged", "separate"):
+    model = new_franet(data, preset="small", identity=identity, **TINY)
+    train_franet(data, model=model, identity=identity, checkpoint=f"{folder}/{identity}", **how)
+torch.manual_seed(0)
+sizes = {name: value for name, value in TINY.items() if name != "hidden"}
+model = IDNet(6, num_attributes=3, **sizes)
+model.people.meet(data.faces.identity)
+train_idnet(data, model=model, checkpoint=f"{folder}/idnet", **how)
+"""
+
+
+def test_two_processes_give_the_answers_of_one(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    clean = ("LOCAL_RANK", "WORLD_SIZE", "MASTER_PORT", "MASTER_ADDR", "NODE_RANK")
+    environment = {k: v for k, v in os.environ.items() if k not in clean}
+    here = Path(__file__).parent
+    environment |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{here.parent}{os.pathsep}{here}"}
+    for devices in ("1", "2"):
+        command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path / devices), devices]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+    pictures = crowd(12, seed=1).gather(range(12)).images
+    for name in ("merged", "separate", "idnet"):
+        one, _ = load_checkpoint(tmp_path / "1" / name)
+        two, _ = load_checkpoint(tmp_path / "2" / name)
+        assert torch.equal(one.people.known, two.people.known)
+        for (what, mine), (_, theirs) in zip(two(pictures), one(pictures), strict=True):
+            torch.testing.assert_close(mine, theirs, atol=1e-2, rtol=1e-2, msg=f"{name} {what}")
 
 
 # --- the command line -----------------------------------------------------------------------------
