@@ -1,4 +1,4 @@
-"""The person explorer's static form: matrices, counts, a table and all people as dots."""
+"""The person explorer's static form: a strip of pictures, and matrices with counts."""
 
 from __future__ import annotations
 
@@ -11,21 +11,19 @@ import numpy as np
 from faceattr import theme
 from faceattr.attributes import pretty
 from faceattr.explore.common import altair, jpeg_uri
+from faceattr.explore.person_table import everybody, table
 
 if TYPE_CHECKING:
     from faceattr.explore.person_explorer import People
 
 #: What may be marked in the matrices.
 MARKED = ("what departs from this person's usual answer", "what differs from the label")
-#: Heads of the table below the matrices.
-HEADS = ("", "mean correlation of pictures", "departures a picture", "right")
 #: What a cell may say.
 KINDS = ("no", "yes", "no, marked", "yes, marked")
 #: Their colours.
 COLOURS = ("#e2e0da", theme.SERIES[0], "#f0b48a", theme.SERIES[1])
 
 _HIGH, _NAMES, _FULL, _GAP, _FACE = 9, 112, 716, 10, 48  # pixels; _FACE of a stored face
-_DOTS = 130  # side of the panel of all people
 
 
 def person_chart(view: People, people: Sequence[int], start: int):
@@ -62,7 +60,7 @@ def person_chart(view: People, people: Sequence[int], start: int):
             {"p": i, "url": jpeg_uri(view.strip(p, _FACE), quality=70)}
             for i, p in enumerate(people)
         ]
-    rows.append(alt.hconcat(_table(alt, view), _dots(alt, view), spacing=_GAP))
+    rows.append(alt.hconcat(table(alt, view), everybody(alt, view), spacing=_GAP))
     return (
         alt.vconcat(*rows, spacing=8)
         .resolve_scale(color="independent")
@@ -175,13 +173,10 @@ def _panel(alt, view: People, people: Sequence[int], q: int):
         alt.Tooltip("label:N"),
         *([alt.Tooltip("said_words:N", title="network")] if q else []),
     ]
-    first = q == 0
     colour = alt.Color(
         "kind:N",
         scale=alt.Scale(domain=list(KINDS), range=list(COLOURS)),
-        legend=alt.Legend(orient="top", title=None, symbolType="square", labelLimit=0)
-        if first
-        else None,
+        legend=alt.Legend(orient="top", title=None, symbolType="square", labelLimit=0),
     )
     rects = cells.mark_rect().encode(
         x=alt.X("x0:Q", scale=None, axis=None), x2="x1:Q",
@@ -226,79 +221,3 @@ def _faces(alt, view: People, people: Sequence[int]):
         )
     )
     return alt.layer(strip, numbers).properties(width=side * most, height=round(side * ratio) + 14)
-
-
-def _table(alt, view: People):
-    """What the matrices come to, in numbers."""
-    places = (14, 250, 390, 470)
-    chosen = alt.Chart(alt.NamedData(name="people")).transform_filter("datum.p === person")
-    layers = []
-    for column, (head, x) in enumerate(zip(HEADS, places, strict=True)):
-        how = {"align": "right" if column else "left", "baseline": "middle", "color": theme.INK}
-        layers.append(
-            alt.Chart(alt.InlineData(values=[{"text": head}]))
-            .mark_text(fontSize=11, fontWeight="bold", **how)
-            .encode(x=alt.value(x), y=alt.value(10), text=alt.Text("text", type="nominal"))
-        )
-        for line in range(len(view.panels)):
-            layers.append(
-                chosen.transform_calculate(text=f"datum.t[{line}][{column}]")
-                .mark_text(fontSize=12, **how)
-                .encode(
-                    x=alt.value(x),
-                    y=alt.value(32 + 20 * line),
-                    text=alt.Text("text", type="nominal"),
-                )
-            )
-    keys = [{"y": 32 + 20 * (k + 1), "network": n} for k, n in enumerate(list(view.panels)[1:])]
-    layers.append(
-        alt.Chart(alt.InlineData(values=keys))
-        .mark_point(filled=True, opacity=1, size=60)
-        .encode(x=alt.value(4), y=alt.Y("y:Q", scale=None, axis=None), color=_networks(alt, view))
-    )
-    return alt.layer(*layers).properties(width=places[-1] + 20, height=_DOTS)
-
-
-def _networks(alt, view: People):
-    """The networks' colours; the dots before their names in the table are the legend."""
-    networks = list(view.panels)[1:]
-    colours = [theme.SERIES[(q + 2) % 6] for q in range(len(networks))]
-    return alt.Color(
-        "network:N", scale=alt.Scale(domain=networks, range=colours), legend=None
-    )  # fmt: skip
-
-
-def _dots(alt, view: People):
-    """All people: correlation of labels across, of each network's answers up."""
-    networks = list(view.panels)[1:]
-    values = [
-        mean for each in view.correlation.values() for mean in each.values() if np.isfinite(mean)
-    ] or [0.0, 1.0]
-    ends = [np.floor(10 * min(values)) / 10, np.ceil(10 * max(values)) / 10]
-    ends = [float(ends[0]), float(max(ends[1], ends[0] + 0.1))]
-    scale = alt.Scale(domain=ends, nice=False, zero=False)
-    axis = {"tickCount": 3, "gridColor": theme.GRID, "domain": False, "titleFontSize": 10}
-    x = alt.X("x:Q", scale=scale, axis=alt.Axis(title="correlation, labels", **axis))
-    y = alt.Y("y:Q", scale=scale, axis=alt.Axis(title="correlation, answers", **axis))
-    people = (
-        alt.Chart(alt.NamedData(name="people"))
-        .transform_calculate(q=json.dumps(list(range(1, len(view.panels)))))
-        .transform_flatten(["q"])
-        .transform_calculate(
-            x="datum.r[0]", y="datum.r[datum.q]", network=f"{json.dumps(networks)}[datum.q - 1]"
-        )
-        .transform_filter("isValid(datum.x) && isValid(datum.y)")
-    )
-    equal = (
-        alt.Chart(alt.InlineData(values=[{"x": end, "y": end} for end in ends]))
-        .mark_line(color=theme.MUTED, strokeDash=[4, 3], strokeWidth=1)
-        .encode(x=x, y=y)
-    )
-    tips = [alt.Tooltip("name:N", title="person"), alt.Tooltip("network:N"),
-            alt.Tooltip("x:Q", format="+.2f", title="labels"),
-            alt.Tooltip("y:Q", format="+.2f", title="answers")]  # fmt: skip
-    dots = people.mark_point(filled=True, opacity=0.9).encode(
-        x=x, y=y, color=_networks(alt, view), tooltip=tips,
-        size=alt.condition("datum.p === person", alt.value(130), alt.value(28)),
-    )  # fmt: skip
-    return alt.layer(equal, dots).properties(width=_DOTS, height=_DOTS)

@@ -17,7 +17,8 @@ from faceattr.attributes import ATTRIBUTES, pretty
 from faceattr.data.label_statistics import measure
 from faceattr.errors import DataError, UnknownNameError
 from faceattr.explore.common import choose, enlarged, picture, png, widgets
-from faceattr.explore.person_chart import COLOURS, HEADS, KINDS, MARKED, person_chart
+from faceattr.explore.person_chart import COLOURS, KINDS, MARKED, person_chart
+from faceattr.explore.person_table import HEADS
 
 
 @dataclass

@@ -212,7 +212,12 @@ def _gains(alt, view: Sweep):
             nice=False,
             zero=False,
         ),
-        axis=alt.Axis(tickCount=5, gridColor=theme.GRID, domain=False, format="+~g"),
+        axis=alt.Axis(
+            tickCount=5,
+            gridColor=theme.GRID,
+            domain=False,
+            labelExpr="datum.value === 0 ? '0' : format(datum.value, '+~g')",
+        ),
     )
     colour = alt.Color(
         "agreement:Q",
