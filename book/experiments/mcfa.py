@@ -1,0 +1,359 @@
+"""The runs behind the verdicts of chapters 8 and 9: MCFA's variants, its networks, its weights.
+
+    python book/experiments/mcfa.py pack --root DIR           # photographs to take along
+    python book/experiments/mcfa.py prepare synth             # windows and scenes, once
+    python book/experiments/mcfa.py run synth --seed 0        # one seed; again: goes on
+    python book/experiments/mcfa.py run celeba --seed 0 --root DIR --device cuda
+    python book/experiments/mcfa.py collect synth             # -> book/results/mcfa_synth.json
+
+=====================  ========================================================================
+name                   what it is
+=====================  ========================================================================
+mcfa                   all three tasks, the paper's dynamic weights (Eq. 6)
+fac, fll-fac, fd-fac   the paper's other variants, with the same weights
+X-equal                each of the four with equal weights
+mcfa-inverse, ...      all tasks, weights after Ming et al., Kendall et al., Liu et al., at random
+X-S, X-M               what S_Net and M_Net of network X answer
+=====================  ========================================================================
+
+All networks of a seed see the same windows of faces in as many passes; those that learn detection
+see as many windows without a face besides, in the same passes, and take twice the steps (the
+paper's Table I likewise has three times the pictures where detection is trained). Windows of a face
+are cut twice, each time jittered; reports are on windows cut exactly round the true faces of other
+people. The cascade is measured on whole scenes, its thresholds chosen on others.
+
+In the photographs "true" faces are those that MTCNN finds: what is measured there is agreement with
+MTCNN.
+
+Reports with their predictions, and scores of single scenes, stay under ``runs/``, which is not
+published. ``collect`` writes means, intervals and differences.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import collecting
+import torch
+from cascading import cascade_table, measure_cascade
+from pack import pack
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from weights_seen import weights_table
+
+from faceattr.data.faces import FaceDataset, Faces
+from faceattr.data.photographs import Photographs
+from faceattr.data.scenes import SynthScenes
+from faceattr.data.synthetic import SynthFaces
+from faceattr.data.window_samples import FaceWindows
+from faceattr.errors import DataError
+from faceattr.evaluation import evaluate
+from faceattr.files import write_atomically
+from faceattr.models.mcfa import MCFA, VARIANTS
+from faceattr.recipes.mcfa import scenes_with_boxes, train_windows
+from faceattr.training.history import History
+
+#: Drawn training scenes, test faces, scenes to choose thresholds on, scenes to measure on.
+TRAIN, TEST, CHOOSE, SCENES = 3000, 1000, 100, 200
+SIDE, SIZE, BATCH, PASSES, RATE = 256, 112, 256, 10, 3e-3
+RECALL = 0.9
+#: Networks in the order in which they are trained: variant and weighting.
+NETWORKS = {
+    "mcfa-equal": ("MCFA", "equal"),
+    "mcfa": ("MCFA", "dynamic"),
+    "fac-equal": ("MCFA_FAC", "equal"),
+    "fll-fac-equal": ("MCFA_FLL_FAC", "equal"),
+    "fd-fac-equal": ("MCFA_FD_FAC", "equal"),
+    "mcfa-inverse": ("MCFA", "inverse"),
+    "mcfa-uncertainty": ("MCFA", "uncertainty"),
+    "mcfa-dwa": ("MCFA", "dwa"),
+    "mcfa-random": ("MCFA", "random"),
+    "fac": ("MCFA_FAC", "dynamic"),
+    "fll-fac": ("MCFA_FLL_FAC", "dynamic"),
+    "fd-fac": ("MCFA_FD_FAC", "dynamic"),
+}
+#: Those whose S_Net and M_Net are reported as well.
+COARSE = ("mcfa", "mcfa-equal")
+#: Those whose cascade is measured.
+CASCADES = ("mcfa", "mcfa-equal", "fd-fac", "fd-fac-equal")
+DIFFERENCES = (
+    *(f"mcfa - {name}" for name in ("fac", "fll-fac", "fd-fac")),
+    *(f"mcfa-equal - {name}-equal" for name in ("fac", "fll-fac", "fd-fac")),
+    *(pair for n in COARSE for pair in (f"{n} - {n}-M", f"{n}-M - {n}-S")),
+    *(f"mcfa{s} - mcfa-equal" for s in ("", "-inverse", "-uncertainty", "-dwa", "-random")),
+    "fac - fac-equal",
+)
+
+
+@dataclass
+class Material:
+    """What the networks of all seeds share.
+
+    Attributes:
+        train: windows to train on. test: exact windows of other people's faces.
+        choose, scenes: pictures and boxes to choose the cascade's thresholds and to measure it on;
+            each a list of ``(picture, boxes, landmarks, attributes)``, landmarks and attributes of
+            NaN and -1 where they are not known.
+    """
+
+    train: FaceDataset
+    test: FaceDataset
+    choose: list[tuple[Tensor, ...]]
+    scenes: list[tuple[Tensor, ...]]
+
+
+def make(name: str, root: str | None, train: int, test: int, choose: int, scenes: int) -> Material:
+    """Draw or read scenes and cut their windows."""
+    if name == "synth":
+        how = {"size": SIDE, "view": "wild", "seed": 0}
+        learn, others = (
+            SynthFaces(train, split="train", **how),
+            SynthFaces(test, split="test", **how),
+        )
+        whole = [
+            _scenes(SynthScenes(count, size=SIDE, faces=(0, 4), seed=seed))
+            for count, seed in ((choose, 1), (scenes, 2))
+        ]
+    else:
+        how = {"partition": "identity", "size": SIDE, "seed": 0}
+        learn = Photographs(root, split="train", limit=train if train < TRAIN else None, **how)
+        others = Photographs(root, split="test", limit=test if test < TEST else None, **how)
+        valid = Photographs(root, split="valid", limit=choose, **how)
+        whole = [_photographs(valid, choose), _photographs(others, scenes)]
+    exact = {"shift": 0.0, "scale": 1.0, "non_faces": 0.0, "border": 0.0}
+    return Material(
+        FaceWindows(learn, size=SIZE, per_face=2, seed=0),
+        FaceWindows(others, size=SIZE, **exact),
+        *whole,
+    )
+
+
+def _scenes(scenes: SynthScenes) -> list[tuple[Tensor, ...]]:
+    drawn = (scenes[k] for k in range(len(scenes)))
+    return [
+        ((s.image * 255).round().to(torch.uint8), s.boxes, s.landmarks, s.attributes) for s in drawn
+    ]
+
+
+def _photographs(data: Photographs, limit: int) -> list[tuple[Tensor, ...]]:
+    """Only the labelled face of a photograph, its first box, has landmarks and attributes here."""
+    found = []
+    for row, (picture, boxes) in enumerate(zip(*scenes_with_boxes(data, limit), strict=True)):
+        points = torch.full((len(boxes), 5, 2), torch.nan)
+        labels = torch.full((len(boxes), len(data.names)), -1.0)
+        points[0], labels[0] = data.faces.landmarks[row], data.attributes[row]
+        found.append((picture, boxes, points, labels))
+    return found
+
+
+def keep(material: Material, folder: Path) -> None:
+    """Write it under ``runs/``, so that every seed reads the same."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors, about = {}, {}
+    for part in ("train", "test"):
+        data = getattr(material, part)
+        for key in ("images", "attributes", "identity", "box", "landmarks", "is_face"):
+            tensors[f"{part}/{key}"] = getattr(data.faces, key).contiguous()
+        about[part] = data.source
+    about["names"] = list(material.train.names)
+    for part in ("choose", "scenes"):
+        for k, values in enumerate(getattr(material, part)):
+            for j, value in enumerate(values):
+                tensors[f"{part}/{k:05d}/{j}"] = value.contiguous()
+    temporary = folder / "material.part"
+    save_file(tensors, temporary, {"about": json.dumps(about)})
+    write_atomically(folder / "material.json", json.dumps(about).encode())
+    temporary.rename(folder / "material.safetensors")
+
+
+def kept(folder: Path) -> Material | None:
+    """What :func:`keep` wrote, None where nothing is there."""
+    if not (folder / "material.safetensors").is_file():
+        return None
+    tensors = load_file(folder / "material.safetensors")
+    about = json.loads((folder / "material.json").read_text())
+    parts: dict[str, FaceDataset] = {}
+    for part in ("train", "test"):
+        fields = {k.split("/")[1]: v for k, v in tensors.items() if k.startswith(f"{part}/")}
+        parts[part] = FaceDataset(Faces(**fields), names=about["names"], source=about[part])
+        parts[part].framing = "wild"
+    scenes: dict[str, dict[str, dict[int, Tensor]]] = {"choose": {}, "scenes": {}}
+    for key, value in tensors.items():
+        part, *place = key.split("/")
+        if part in scenes:
+            scenes[part].setdefault(place[0], {})[int(place[1])] = value
+    lists = {
+        part: [tuple(row[j] for j in sorted(row)) for _, row in sorted(rows.items())]
+        for part, rows in scenes.items()
+    }
+    return Material(**parts, **lists)
+
+
+def on_device(data: FaceDataset, device: str) -> FaceDataset:
+    """The same windows with their pictures in the device's memory."""
+    moved = FaceDataset(
+        replace(data.faces, images=data.faces.images.to(device)),
+        names=data.names,
+        source=data.source,
+    )
+    moved.framing = data.framing
+    return moved
+
+
+def run(
+    material: Material, seed: int, folder: Path, *, device: str, precision: str, passes: int,
+    batch: int, names: list[str],
+) -> None:  # fmt: skip
+    """Train and report networks of one seed; what is there is not done again."""
+    train = on_device(material.train, device) if device != "cpu" else material.train
+    how = {"preset": "small", "epochs": passes, "lr": RATE, "seed": seed, "batch_size": batch}
+    how |= {"device": device, "precision": precision, "progress": False, "resume": True}
+    for name in names:
+        if (folder / f"{name}.json").is_file():
+            continue
+        variant, scheme = NETWORKS[name]
+        place = folder / "runs" / name
+        model, history, trace = train_windows(
+            train, variant=variant, scheme=scheme, checkpoint=place, **how
+        )
+        record = about(history, seed, train, passes, batch, precision)
+        if name in CASCADES:
+            found = measure_cascade(model, material.choose, material.scenes, RECALL, device)
+            write_atomically(folder / f"{name}.cascade.json", json.dumps(found).encode())
+        for net in ("S", "M") if name in COARSE else ():
+            report(model.variant(net), material.test, folder / f"{name}-{net}.json", record, device)
+        noted = {**record, "trace": collecting.rounded(trace.tolist())}
+        report(model, material.test, folder / f"{name}.json", noted, device)
+
+
+def about(
+    history: History, seed: int, data: FaceDataset, passes: int, batch: int, precision: str
+) -> dict:
+    """The record of a report."""
+    losses = [c for c in ("attributes", "faces", "boxes", "landmarks") if c in history.columns]
+    return {
+        "seed": seed,
+        "training_seconds": round(sum(history["seconds"])),
+        "losses": {column: history[column] for column in losses},
+        "training": {
+            "data": data.source, "windows": len(data), "passes": passes, "batch_size": batch,
+            "rate": RATE, "precision": precision,
+        },
+    }  # fmt: skip
+
+
+def report(model: MCFA, test: FaceDataset, path: Path, record: dict, device: str) -> None:
+    """Write a network's report on exact windows, and what it misses the landmarks by."""
+    if model.config["tasks"] != list(VARIANTS["MCFA_FAC"]):
+        record = {**record, "places": places(model, test, device)}
+    found = evaluate(model, test, device=device, record=record)
+    found.save(path)
+    accuracy, balanced = found.mean["accuracy"], found.mean["balanced_accuracy"]
+    print(
+        f"{time.strftime('%H:%M:%S')} {path.stem}: {record['training_seconds']} s, accuracy "
+        f"{accuracy:.4f}, balanced {balanced:.4f}",
+        flush=True,
+    )
+
+
+@torch.no_grad()
+def places(model: MCFA, test: FaceDataset, device: str) -> dict[str, float]:
+    """On exact windows: mean landmark error in distances of the eyes, mean overlap of the box."""
+    from torchvision.ops import box_iou
+
+    from faceattr.cascade import landmark_error
+
+    errors, overlaps = [], []
+    model.to(device).eval()
+    for faces in test.batches(256, device=device):
+        outputs = model(faces.images)
+        if outputs.landmarks is not None:
+            errors.append(landmark_error(outputs.landmarks.float(), faces.landmarks))
+        if outputs.boxes is not None:
+            overlaps.append(box_iou(outputs.boxes.float(), faces.box).diagonal())
+    found = {"landmark_error": errors, "box_iou": overlaps}
+    return {name: torch.cat(parts).mean().item() for name, parts in found.items() if parts}
+
+
+def collect(folder: Path) -> dict:
+    """All seeds as :func:`collecting.collect` has them, the cascade's scores and the weights."""
+    seeds = [place for place in sorted(folder.glob("seed*")) if place.is_dir()]
+    there = [n for n in NETWORKS if seeds and all((s / f"{n}.json").is_file() for s in seeds)]
+    there += [f"{n}-{net}" for n in COARSE if n in there for net in ("S", "M")]
+    if not there:
+        raise DataError(f"no network under {folder} was run with every seed: run one first")
+    pairs = [pair for pair in DIFFERENCES if set(pair.split(" - ")) <= set(there)]
+    results = collecting.collect(folder, sorted(there), pairs)
+    reports = collecting.read_reports(folder, there)
+    for name, runs in reports.items():
+        for row in results["networks"][name]["runs"]:
+            noted = runs[row["seed"]].record
+            row |= collecting.rounded({k: noted[k] for k in ("losses", "places") if k in noted})
+    traced = {n: runs for n, runs in reports.items() if n in NETWORKS}
+    results["weights"] = collecting.rounded(
+        {
+            n: weights_table([run.record["trace"] for run in runs.values()])
+            for n, runs in traced.items()
+        }
+    )
+    results["cascade"] = collecting.rounded(
+        cascade_table(seeds, [n for n in CASCADES if n in there])
+    )
+    return results
+
+
+def main() -> None:
+    """Prepare, run one seed, or collect all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("pack", "prepare", "run", "collect"))
+    parser.add_argument("data", choices=("synth", "celeba"), nargs="?", default="synth")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--root", help="CelebA's folder, or a packed one")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="bf16-mixed")
+    parser.add_argument("--faces", type=int, default=TRAIN, help="training scenes")
+    parser.add_argument("--test", type=int, default=TEST)
+    parser.add_argument("--scenes", type=int, default=SCENES)
+    parser.add_argument("--passes", type=int, default=PASSES)
+    parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--networks", default=",".join(NETWORKS), help="names with commas")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/mcfa/photographs"), help="pack: where"
+    )
+    parser.add_argument("--runs", type=Path, default=Path("runs/mcfa"))
+    parser.add_argument("--results", type=Path, default=Path("book/results"))
+    options = parser.parse_args()
+    if options.what == "pack":
+        print(pack(options.root, options.out))
+        return
+    folder = options.runs / options.data
+    if options.what == "collect":
+        path = options.results / f"mcfa_{options.data}.json"
+        print(collecting.write(path, collect(folder)))
+        return
+    material = kept(folder)
+    if material is None:
+        began = time.perf_counter()
+        choose = max(8, min(CHOOSE, options.scenes // 2))
+        sizes = (options.faces, options.test, choose, options.scenes)
+        material = make(options.data, options.root, *sizes)
+        keep(material, folder)
+        print(f"{time.perf_counter() - began:.0f} s to make {material.train.source}", flush=True)
+    if options.what == "run":
+        names = options.networks.split(",")
+        if unknown := set(names) - set(NETWORKS):
+            raise DataError(f"unknown networks {', '.join(sorted(unknown))}: {', '.join(NETWORKS)}")
+        where = {"device": options.device, "precision": options.precision}
+        where |= {"passes": options.passes, "batch": options.batch, "names": names}
+        run(material, options.seed, folder / f"seed{options.seed}", **where)
+
+
+if __name__ == "__main__":
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="no face of")  # rare attributes, few faces
+        main()

@@ -1,0 +1,159 @@
+"""The image pyramid, laid out so that a fully convolutional network runs over all of it at once.
+
+Every level of every picture is cut into pieces of bounded size, and the pieces are laid side by
+side on sheets. S_Net pads nothing, so a window that lies in one piece does not see the next, and
+windows that straddle two are left out. Pieces of one level overlap by as much as a window is longer
+than the stride: together they hold every window of the level once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from faceattr.data.windows import cut_windows
+from faceattr.errors import DataError
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of one level of one picture's pyramid.
+
+    Attributes:
+        image: which picture. level: which level.
+        scale: pixels of the level in a pixel of the picture.
+        x, y: upper left corner in pixels of the level; it may lie beyond the picture.
+        width, height: in pixels of the level.
+    """
+
+    image: int
+    level: int
+    scale: float
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def source(self) -> tuple[float, float, float, float]:
+        """Where it comes from: xyxy in pixels of the picture."""
+        x1, y1 = self.x + self.width, self.y + self.height
+        return (self.x / self.scale, self.y / self.scale, x1 / self.scale, y1 / self.scale)
+
+
+@dataclass(frozen=True)
+class Laid:
+    """A piece with its place on a sheet, in pixels."""
+
+    piece: Piece
+    sheet: int
+    x: int
+    y: int
+
+
+def scales(
+    size: tuple[int, int], window: int, min_face: float, frame: float, factor: float
+) -> list[float]:
+    """Scales of the pyramid of a picture of height and width ``size``, the finest first.
+
+    At the first a face of ``min_face`` pixels just fills the middle of a window, ``frame`` of which
+    are its sides; each following one is ``factor`` times as large, until the longer side of the
+    picture is half a window: a face cannot be larger than its picture.
+
+    Raises:
+        DataError: a factor that does not shrink, or a face smaller than a pixel.
+    """
+    if not 0 < factor < 1:
+        raise DataError(f"factor={factor}: give how much each level shrinks, between 0 and 1")
+    if not min_face >= 1:
+        raise DataError(f"min_face={min_face}: give the smallest face in pixels, at least 1")
+    found, scale = [], window / (frame * min_face)
+    while max(size) * scale >= window / 2:
+        found.append(scale)
+        scale *= factor
+    return found
+
+
+def pieces(
+    image: int, size: tuple[int, int], scales: list[float], window: int, stride: int, tile: int
+) -> list[Piece]:
+    """The levels of a picture, cut where they are larger than ``tile`` pixels a side.
+
+    A level reaches a third of a window beyond the picture on each side, so that faces at the
+    border are in the middle of some window as well; a level smaller than a window is one window.
+    """
+    found = []
+    reach = window // 3
+    step = max(stride, (tile - window) // stride * stride)  # windows begin at multiples of stride
+    for level, scale in enumerate(scales):
+        spans = []
+        for side in (round(size[1] * scale), round(size[0] * scale)):  # x, y
+            begin, length = -reach, side + 2 * reach
+            if length < window:
+                begin, length = (side - window) // 2, window
+            count = -(-(length - window) // stride) + 1  # windows along it; the last may reach out
+            spans.append(
+                [
+                    (begin + at, min(step, (count * stride) - at) + window - stride)
+                    for at in range(0, count * stride, step)
+                ]
+            )
+        found += [
+            Piece(image, level, scale, x, y, width, height)
+            for y, height in spans[1]
+            for x, width in spans[0]
+        ]
+    return found
+
+
+def lay_out(parts: list[Piece], stride: int, side: int) -> tuple[list[Laid], list[tuple[int, int]]]:
+    """Lay pieces on sheets in shelves, the highest first.
+
+    Args:
+        parts: none larger than ``side``.
+        stride: places are multiples of it.
+        side: greatest height and width of a sheet.
+
+    Returns:
+        The pieces with their places, and height and width of each sheet.
+    """
+
+    def up(pixels: int) -> int:
+        return -(-pixels // stride) * stride
+
+    area = sum(up(piece.width) * up(piece.height) for piece in parts)
+    widest = max((up(piece.width) for piece in parts), default=stride)
+    width = min(max(side, widest), max(widest, up(int(area**0.5))))
+    laid: list[Laid] = []
+    heights: list[int] = []
+    x = y = shelf = 0
+    for piece in sorted(parts, key=lambda p: -p.height):
+        wide, high = up(piece.width), up(piece.height)
+        if x + wide > width:  # a new shelf
+            x, y, shelf = 0, y + shelf, 0
+        if not heights or y + high > max(side, high):  # a new sheet
+            heights.append(0)
+            x = y = shelf = 0
+        laid.append(Laid(piece, len(heights) - 1, x, y))
+        x, shelf = x + wide, max(shelf, high)
+        heights[-1] = max(heights[-1], y + shelf)
+    return laid, [(height, width) for height in heights]
+
+
+def paint(laid: list[Laid], size: tuple[int, int], pictures: list[list[Tensor]]) -> Tensor:
+    """One sheet ``(3, H, W)`` float in [0, 1] with its pieces, resampled from their pictures.
+
+    Args:
+        laid: pieces of one sheet. size: its height and width.
+        pictures: of each image, what :func:`~faceattr.data.windows.halves` made of it.
+    """
+    device = pictures[laid[0].piece.image][0].device
+    sheet = torch.zeros(3, *size, device=device)
+    for one in laid:
+        piece = one.piece
+        source = torch.tensor([piece.source])
+        cut = cut_windows(pictures[piece.image], source, (piece.height, piece.width))[0]
+        sheet[:, one.y : one.y + piece.height, one.x : one.x + piece.width] = cut
+    return sheet
