@@ -49,29 +49,32 @@ def measure_cascade(
         chosen = choose_thresholds(
             cascade, [s[0] for s in choose], [s[1] for s in choose], recall=recall
         )
+    last = chosen.thresholds[2]
+    cascade.thresholds = (*chosen.thresholds[:2], 0.02)  # for the whole curve, faces less sure too
     began = time.perf_counter()
     found: list[FoundFaces] = []
     for start in range(0, len(scenes), group):
         found += cascade([scene[0] for scene in scenes[start : start + group]])
     seconds = (time.perf_counter() - began) / len(scenes)
-    # for the whole curve of precision against recall, L_Net's threshold is lowered
-    chosen_last, cascade.thresholds = chosen.thresholds[2], (*chosen.thresholds[:2], 0.02)
-    curve: list[FoundFaces] = []
-    for start in range(0, len(scenes), group):
-        curve += cascade([scene[0] for scene in scenes[start : start + group]])
     return {
         "thresholds": list(chosen.thresholds),
         "recall_chosen_on": list(chosen.recall),
         "recall_wanted": recall,
         "seconds_a_scene": seconds,
         "windows": {net: float(np.mean([f.windows[net] for f in found])) for net in "SML"},
-        "passed": {net: float(np.mean([len(f.stages[net][1]) for f in found])) for net in "SML"},
-        "last_threshold": chosen_last,
+        "passed": {net: float(np.mean([len(f.stages[net][1]) for f in found])) for net in "SM"},
         "scenes": [
-            {**_row(faces, scene), "curve": _hits(all_faces, scene)}
-            for faces, all_faces, scene in zip(found, curve, scenes, strict=True)
+            {**_row(surer(faces, last), scene), "curve": _hits(faces, scene)}
+            for faces, scene in zip(found, scenes, strict=True)
         ],
     }
+
+
+def surer(found: FoundFaces, threshold: float) -> FoundFaces:
+    """The faces above a higher threshold of L_Net; a less sure window never drops a surer one."""
+    rows = found.scores >= threshold
+    points = None if found.landmarks is None else found.landmarks[rows]
+    return FoundFaces(found.boxes[rows], found.scores[rows], points, found.probabilities[rows])
 
 
 def _hits(found: FoundFaces, scene: tuple[Tensor, ...]) -> dict:

@@ -50,7 +50,7 @@ from faceattr.data.faces import FaceDataset, Faces
 from faceattr.data.photographs import Photographs
 from faceattr.data.scenes import SynthScenes
 from faceattr.data.synthetic import SynthFaces
-from faceattr.data.window_samples import FaceWindows
+from faceattr.data.window_samples import EXACT, FaceWindows
 from faceattr.errors import DataError
 from faceattr.evaluation import evaluate
 from faceattr.files import write_atomically
@@ -125,10 +125,9 @@ def make(name: str, root: str | None, train: int, test: int, choose: int, scenes
         others = Photographs(root, split="test", limit=test if test < TEST else None, **how)
         valid = Photographs(root, split="valid", limit=choose, **how)
         whole = [_photographs(valid, choose), _photographs(others, scenes)]
-    exact = {"shift": 0.0, "scale": 1.0, "non_faces": 0.0, "border": 0.0}
     return Material(
         FaceWindows(learn, size=SIZE, per_face=2, seed=0),
-        FaceWindows(others, size=SIZE, **exact),
+        FaceWindows(others, size=SIZE, **EXACT),
         *whole,
     )
 

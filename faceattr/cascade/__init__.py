@@ -7,6 +7,7 @@ of landmarks.
 """
 
 from faceattr.cascade.detector import Cascade, FoundFaces
+from faceattr.cascade.drawing import draw_faces
 from faceattr.cascade.scores import average_precision, landmark_error, match
 from faceattr.cascade.thresholds import choose_thresholds
 
@@ -15,6 +16,7 @@ __all__ = [
     "FoundFaces",
     "average_precision",
     "choose_thresholds",
+    "draw_faces",
     "landmark_error",
     "match",
 ]

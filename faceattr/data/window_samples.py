@@ -34,6 +34,8 @@ from faceattr.errors import DataError
 FAR = 0.001
 #: The middle of a near miss overlaps no face by this much (MTCNN's bound for negatives).
 NEAR = 0.3
+#: How :class:`FaceWindows` cuts faces for reports: exactly, once, and nothing but faces.
+EXACT = {"shift": 0.0, "scale": 1.0, "non_faces": 0.0, "border": 0.0}
 #: Least share of a near miss that lies inside the picture.
 INSIDE = 0.7
 #: Draws at a time, and how often, before it is given up.
@@ -55,8 +57,7 @@ class FaceWindows(FaceDataset):
         frame: as :data:`~faceattr.data.windows.FRAME`.
         per_face: windows of each face.
         shift: a face's window is off by up to this share of its side in x and in y.
-        scale: and larger or smaller by up to this factor. With ``shift=0, scale=1`` faces are cut
-            exactly, as for reports.
+        scale: and larger or smaller by up to this factor. For reports see :data:`EXACT`.
         non_faces: windows without a face for each window with one.
         near: the share of these that are near misses: windows beside a face, far too large or far
             too small for it. 0 gives the paper's own non-faces alone.
