@@ -143,16 +143,21 @@ class Cascade:
 
     @classmethod
     def load(cls, checkpoint: str | Path, **how) -> Cascade:
-        """From a checkpoint file or folder, with the thresholds of ``cascade.json`` beside it.
+        """From a checkpoint file, folder or shipped name, with the thresholds chosen for it.
+
+        They are in its record, under ``cascade``, or in ``cascade.json`` beside it; 0.5 each where
+        there are none.
 
         Raises:
             CheckpointError: it holds no MCFA, or ``cascade.json`` is torn. DataError: as above.
         """
         model, header = load_checkpoint(checkpoint, expect=MCFA)
         file = find_checkpoint(checkpoint).with_name(SETTINGS)
-        if file.is_file() and "thresholds" not in how:
+        chosen = (header.get("record") or {}).get("cascade")
+        if "thresholds" not in how and (chosen is not None or file.is_file()):
             try:
-                how["thresholds"] = [float(t) for t in json.loads(file.read_text())["thresholds"]]
+                chosen = json.loads(file.read_text()) if chosen is None else chosen
+                how["thresholds"] = [float(t) for t in chosen["thresholds"]]
             except (ValueError, KeyError, TypeError) as error:
                 raise CheckpointError(
                     f"{file} is torn ({error}): delete it, or choose thresholds again"
