@@ -21,9 +21,9 @@ from faceattr.cascade import (
     match,
 )
 from faceattr.cascade.detector import OVERLAP, Candidates
-from faceattr.cascade.sheets import Piece, lay_out, paint, pieces, scales
+from faceattr.cascade.sheets import Piece, lay_out, paint, pieces, resample, scales
 from faceattr.checkpoint import save_checkpoint
-from faceattr.data.windows import halves
+from faceattr.data.windows import cut_windows, halves
 from faceattr.errors import CheckpointError, DataError, ImageError
 from faceattr.models.mcfa import MCFA
 
@@ -160,6 +160,34 @@ def test_a_piece_shows_its_part_of_the_picture():
     second = sheet[:, at[1].y :, at[1].x :][:, :30, :40]
     assert second[:, :3].max() == 0, "black beyond the picture"
     torch.testing.assert_close(second[0, 16:22, 26:32], torch.full((6, 6), 230 / 255))
+
+
+@pytest.mark.parametrize("scale", [0.93, 0.6, 0.2])
+def test_pieces_and_windows_are_cut_alike(scale):
+    """What S_Net is slid over is what training windows are made of."""
+    picture = (torch.rand(3, 240, 300) * 255).to(torch.uint8)
+    picture = halves(picture)[1].repeat_interleave(2, 1).repeat_interleave(2, 2)
+    piece = Piece(0, 0, scale, 8, 12, 36, 28)
+    x0, y0 = 8 / scale, 12 / scale
+    source = torch.tensor([[x0, y0, x0 + 36 / scale, y0 + 28 / scale]])
+    theirs = cut_windows(halves(picture), source, (28, 36))[0]
+    torch.testing.assert_close(resample(halves(picture), piece), theirs, atol=1e-3, rtol=0)
+    beyond = resample(halves(picture), Piece(0, 0, scale, 4000, 12, 36, 28))
+    assert beyond.shape == (3, 28, 36)
+    assert beyond.max() == 0
+
+
+def test_folded_for_use_s_net_answers_the_same():
+    net = MCFA(**TINY).s_net.train()
+    for _ in range(3):
+        net(torch.rand(8, 3, 16, 16))
+    net.eval()
+    images = torch.rand(1, 3, 50, 41)
+    folded = net.folded()
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in folded.modules())
+    torch.testing.assert_close(folded(images), net(images), atol=1e-5, rtol=1e-4)
+    plain = MCFA(**{**TINY, "norm": False}).s_net
+    torch.testing.assert_close(plain.folded()(images), plain(images), atol=1e-5, rtol=1e-4)
 
 
 # --- the cascade ----------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ mcfa                   all three tasks, the paper's dynamic weights (Eq. 6)
 fac, fll-fac, fd-fac   the paper's other variants, with the same weights
 X-equal                each of the four with equal weights
 mcfa-inverse, ...      all tasks, weights after Ming et al., Kendall et al., Liu et al., at random
+mcfa-equal-far         mcfa-equal whose windows without a face are the paper's alone: none of them
+                       is a near miss
 X-S, X-M               what S_Net and M_Net of network X answer
 =====================  ========================================================================
 
@@ -62,6 +64,8 @@ from faceattr.training.history import History
 TRAIN, TEST, CHOOSE, SCENES = 3000, 1000, 100, 200
 SIDE, SIZE, BATCH, PASSES, RATE = 256, 112, 256, 10, 3e-3
 RECALL = 0.9
+#: The windows of :class:`Material`.
+WINDOWS = ("train", "far", "test")
 #: Networks in the order in which they are trained: variant and weighting.
 NETWORKS = {
     "mcfa-equal": ("MCFA", "equal"),
@@ -76,11 +80,12 @@ NETWORKS = {
     "fac": ("MCFA_FAC", "dynamic"),
     "fll-fac": ("MCFA_FLL_FAC", "dynamic"),
     "fd-fac": ("MCFA_FD_FAC", "dynamic"),
+    "mcfa-equal-far": ("MCFA", "equal"),
 }
 #: Those whose S_Net and M_Net are reported as well.
 COARSE = ("mcfa", "mcfa-equal")
 #: Those whose cascade is measured.
-CASCADES = ("mcfa", "mcfa-equal", "fd-fac", "fd-fac-equal")
+CASCADES = ("mcfa", "mcfa-equal", "fd-fac", "fd-fac-equal", "mcfa-equal-far")
 DIFFERENCES = (
     *(f"mcfa - {name}" for name in ("fac", "fll-fac", "fd-fac")),
     *(f"mcfa-equal - {name}-equal" for name in ("fac", "fll-fac", "fd-fac")),
@@ -95,13 +100,15 @@ class Material:
     """What the networks of all seeds share.
 
     Attributes:
-        train: windows to train on. test: exact windows of other people's faces.
+        train: windows to train on. far: the same without near misses. test: exact windows of other
+            people's faces.
         choose, scenes: pictures and boxes to choose the cascade's thresholds and to measure it on;
             each a list of ``(picture, boxes, landmarks, attributes)``, landmarks and attributes of
             NaN and -1 where they are not known.
     """
 
     train: FaceDataset
+    far: FaceDataset
     test: FaceDataset
     choose: list[tuple[Tensor, ...]]
     scenes: list[tuple[Tensor, ...]]
@@ -127,6 +134,7 @@ def make(name: str, root: str | None, train: int, test: int, choose: int, scenes
         whole = [_photographs(valid, choose), _photographs(others, scenes)]
     return Material(
         FaceWindows(learn, size=SIZE, per_face=2, seed=0),
+        FaceWindows(learn, size=SIZE, per_face=2, seed=0, near=0.0),
         FaceWindows(others, size=SIZE, **EXACT),
         *whole,
     )
@@ -154,7 +162,7 @@ def keep(material: Material, folder: Path) -> None:
     """Write it under ``runs/``, so that every seed reads the same."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors, about = {}, {}
-    for part in ("train", "test"):
+    for part in WINDOWS:
         data = getattr(material, part)
         for key in ("images", "attributes", "identity", "box", "landmarks", "is_face"):
             tensors[f"{part}/{key}"] = getattr(data.faces, key).contiguous()
@@ -177,7 +185,7 @@ def kept(folder: Path) -> Material | None:
     tensors = load_file(folder / "material.safetensors")
     about = json.loads((folder / "material.json").read_text())
     parts: dict[str, FaceDataset] = {}
-    for part in ("train", "test"):
+    for part in WINDOWS:
         fields = {k.split("/")[1]: v for k, v in tensors.items() if k.startswith(f"{part}/")}
         parts[part] = FaceDataset(Faces(**fields), names=about["names"], source=about[part])
         parts[part].framing = "wild"
@@ -209,13 +217,14 @@ def run(
     batch: int, names: list[str],
 ) -> None:  # fmt: skip
     """Train and report networks of one seed; what is there is not done again."""
-    train = on_device(material.train, device) if device != "cpu" else material.train
     how = {"preset": "small", "epochs": passes, "lr": RATE, "seed": seed, "batch_size": batch}
     how |= {"device": device, "precision": precision, "progress": False, "resume": True}
     for name in names:
         if (folder / f"{name}.json").is_file():
             continue
         variant, scheme = NETWORKS[name]
+        train = material.far if name.endswith("-far") else material.train
+        train = on_device(train, device) if device != "cpu" else train
         place = folder / "runs" / name
         model, history, trace = train_windows(
             train, variant=variant, scheme=scheme, checkpoint=place, **how

@@ -24,6 +24,7 @@ from faceattr.data.windows import cut_windows, from_window, halves, window_round
 from faceattr.device import resolve
 from faceattr.errors import CheckpointError, DataError
 from faceattr.models.mcfa import MCFA, NETS, corners
+from faceattr.models.mcfa_nets import SNet
 
 #: The file beside a checkpoint that holds thresholds.
 SETTINGS = "cascade.json"
@@ -131,6 +132,8 @@ class Cascade:
             )
         self.device = resolve(device)
         self.model = model.to(self.device).eval()
+        net = model.s_net
+        self.s_net = net.folded() if isinstance(net, SNet) else net  # as it is now: not trained on
         count = model.config["num_attributes"]
         if names is None:
             names = (
@@ -214,7 +217,7 @@ class Cascade:
 
     def propose(self, pictures: list[list[Tensor]]) -> tuple[Candidates, Tensor]:
         """The first stage: boxes that S_Net lets pass, and its windows in each picture."""
-        net, frame = self.model.s_net, self.model.config["frame"]
+        net, frame = self.s_net, self.model.config["frame"]
         parts = []
         for k, picture in enumerate(pictures):
             size = tuple(picture[0].shape[-2:])
@@ -241,9 +244,10 @@ class Cascade:
 
     def _slide(self, sheet: Tensor, laid: list[Laid]) -> Candidates:
         """Boxes on one sheet ``(3, H, W)`` that pass the first threshold."""
-        model, net = self.model, self.model.s_net
-        raw = model.heads[0](net(model.normalize(sheet[None])), only=("face", "box"))
-        scores, boxes = raw["face"][0, 0].sigmoid(), raw["box"][0]  # (h, w), (4, h, w)
+        net, heads = self.s_net, self.model.heads[0]
+        images = self.model.normalize(sheet[None])
+        shared = net(images.contiguous(memory_format=torch.channels_last))
+        scores = heads(shared, only=("face",))["face"][0, 0].sigmoid()  # (h, w)
         self._check(scores)
         parts: dict[str, list[Tensor]] = {"boxes": [], "scores": [], "image": []}
         for one in laid:
@@ -251,9 +255,10 @@ class Cascade:
             high, wide = net.positions(piece.height), net.positions(piece.width)
             mine = scores[row : row + high, column : column + wide]
             y, x = (mine >= self.thresholds[0]).nonzero().unbind(1)
+            passed = shared[0, :, row + y, column + x].T[..., None, None]  # (n, C, 1, 1)
+            share = corners(heads(passed, only=("box",))["box"].flatten(1))  # (n, 4) of the window
             corner = torch.stack([x, y], 1) * net.stride  # (n, 2) in pixels of the piece
             corner = corner + torch.tensor([piece.x, piece.y], device=self.device)
-            share = corners(boxes[:, row + y, column + x].T)  # (n, 4) of the window
             parts["boxes"].append((corner.repeat(1, 2) + share * net.side) / piece.scale)
             parts["scores"].append(mine[y, x])
             parts["image"].append(torch.full_like(x, piece.image))

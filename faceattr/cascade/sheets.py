@@ -8,12 +8,13 @@ than the stride: together they hold every window of the level once.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from faceattr.data.windows import cut_windows
 from faceattr.errors import DataError
 
 
@@ -35,12 +36,6 @@ class Piece:
     y: int
     width: int
     height: int
-
-    @property
-    def source(self) -> tuple[float, float, float, float]:
-        """Where it comes from: xyxy in pixels of the picture."""
-        x1, y1 = self.x + self.width, self.y + self.height
-        return (self.x / self.scale, self.y / self.scale, x1 / self.scale, y1 / self.scale)
 
 
 @dataclass(frozen=True)
@@ -153,7 +148,31 @@ def paint(laid: list[Laid], size: tuple[int, int], pictures: list[list[Tensor]])
     sheet = torch.zeros(3, *size, device=device)
     for one in laid:
         piece = one.piece
-        source = torch.tensor([piece.source])
-        cut = cut_windows(pictures[piece.image], source, (piece.height, piece.width))[0]
-        sheet[:, one.y : one.y + piece.height, one.x : one.x + piece.width] = cut
+        rows, columns = slice(one.y, one.y + piece.height), slice(one.x, one.x + piece.width)
+        sheet[:, rows, columns] = resample(pictures[piece.image], piece)
     return sheet
+
+
+def resample(halved: list[Tensor], piece: Piece) -> Tensor:
+    """A piece ``(3, h, w)`` float in [0, 1], black beyond the picture.
+
+    Each pixel is the mean of four bilinear samples of the half that is just larger, as in
+    :func:`~faceattr.data.windows.cut_windows`; for a large piece ``grid_sample`` takes them a few
+    times as fast.
+    """
+    level = min(len(halved) - 1, max(0, int(math.log2(max(1.0, 1 / piece.scale)))))
+    picture, step = halved[level], 1 / (piece.scale * 2**level)  # pixels of it in one of the piece
+    height, width = picture.shape[-2:]
+    out = torch.zeros(3, piece.height, piece.width, device=picture.device)
+    grids, spans = [], []
+    for begin, length, side in ((piece.x, piece.width, width), (piece.y, piece.height, height)):
+        at = (begin + (torch.arange(2 * length, device=picture.device) + 0.5) / 2) * step
+        low, high = max(0, math.floor(begin * step) - 1), math.ceil((begin + length) * step) + 1
+        high = min(side, high)
+        if high <= low:
+            return out
+        grids.append((at - low) * (2 / (high - low)) - 1)
+        spans.append(slice(low, high))
+    part = picture[None, :, spans[1], spans[0]].float() / 255
+    grid = torch.stack(torch.meshgrid(*grids, indexing="xy"), -1)[None]  # (1, 2h, 2w, 2)
+    return F.avg_pool2d(F.grid_sample(part, grid, align_corners=False), 2)[0]  # (3, h, w)
