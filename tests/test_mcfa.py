@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from bright import TINY, M
 from squares import NAMES
 
 from faceattr.checkpoint import load_checkpoint, save_checkpoint
@@ -20,12 +21,6 @@ from faceattr.objectives.mcfa import (
     face_loss,
     landmark_loss,
 )
-
-M = 3
-TINY = {
-    "size": 64, "widths": (4, 6, 8, 8, 8), "repeats": (1,) * 5, "pools": 1, "channels": 8,
-    "units": 8, "hidden": 8, "norm": True, "num_attributes": M,
-}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
