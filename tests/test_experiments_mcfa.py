@@ -100,13 +100,13 @@ def test_who_gets_the_weight():
 
 
 def test_material_is_kept_and_read(tmp_path):
-    import mcfa as experiment  # book/experiments/mcfa.py
+    import material
 
-    made = experiment.make("synth", None, 8, 6, 3, 4)
-    experiment.keep(made, tmp_path)
-    again = experiment.kept(tmp_path)
-    assert experiment.kept(tmp_path / "elsewhere") is None
-    for part in experiment.WINDOWS:
+    made = material.make("synth", None, 8, 6, 3, 4)
+    material.keep(made, tmp_path)
+    again = material.kept(tmp_path)
+    assert material.kept(tmp_path / "elsewhere") is None
+    for part in material.WINDOWS:
         one, other = getattr(made, part), getattr(again, part)
         assert one.source == other.source
         assert one.names == other.names
