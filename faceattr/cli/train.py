@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from faceattr.cli.options import add_data, add_device, open_data, whole_number
+from faceattr.cli.options import add_data, add_device, open_data, open_scenes, whole_number
+from faceattr.data.faces import FaceDataset
 from faceattr.errors import DataError, TrainingError, UnknownNameError
 from faceattr.models.paw import REGIONS
+from faceattr.objectives.weighting import SCHEMES
 from faceattr.recipes import Recipe, methods, recipe
 from faceattr.recipes.steps import AUGMENTS, PRESETS
 
@@ -55,12 +57,20 @@ def add(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--aux", action="store_true", default=None, help="mcnn: a last layer relates attributes"
     )
+    group = parser.add_argument_group("MCFA's methods")
+    group.add_argument("--weighting", choices=SCHEMES, help="how attributes share the loss")
+    group.add_argument(
+        "--recall", type=float, metavar="R", help="share of faces that its cascade should find"
+    )
     add_data(parser, split="train")
     add_device(parser)
 
 
 #: Options that only some methods take.
-SPECIAL = ("preset", "teacher", "pretrained", "steps", "regions", "crop", "lambda_id", "aux")
+SPECIAL = (
+    "preset", "teacher", "pretrained", "steps", "regions", "crop", "lambda_id", "aux", "weighting",
+    "recall",
+)  # fmt: skip
 
 
 def special(method: Recipe, options: argparse.Namespace) -> dict:
@@ -80,6 +90,13 @@ def special(method: Recipe, options: argparse.Namespace) -> dict:
     return given
 
 
+def _open(method: Recipe, options: argparse.Namespace, split: str | None = None) -> FaceDataset:
+    """The data that a method takes: cut faces, or whole pictures."""
+    if getattr(method, "scenes", False):
+        return open_scenes(options, method.side, split=split)
+    return open_data(options, split=split)
+
+
 def run(options: argparse.Namespace) -> None:
     """Open the data, train, and say where the checkpoints are."""
     method = recipe(options.method)  # an unknown name fails before any data is read
@@ -90,11 +107,11 @@ def run(options: argparse.Namespace) -> None:
             f"{out} holds a run: --resume goes on with it, --overwrite begins anew, --out FOLDER "
             "keeps both"
         )
-    data = open_data(options)
+    data = _open(method, options)
     valid = None
     if options.split == "train" and not options.no_valid:
         try:
-            valid = open_data(options, split="valid")
+            valid = _open(method, options, "valid")
         except DataError as error:
             raise DataError(f"{error} (--no-valid trains without watching it)") from error
     chosen = {name: getattr(options, name) for name in ("epochs", "batch_size", "augment")}
