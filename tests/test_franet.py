@@ -168,17 +168,18 @@ def test_the_papers_size():
         )  # fmt: skip
     count = {name: sum(p.numel() for p in m.parameters()) for name, m in merged.named_children()}
     cells = 300 * 3 * 3
-    fc1, fc2 = 9 * (cells * 512 + 512), 512 * 40
+    norm = 2 * 512  # layer norm's scale and shift, of each hidden layer
+    fc1, fc2 = 9 * (cells * 512 + 512 + norm), 512 * 40
     people = 512 * 8_192 + 8_192
     assert count == {
         "shared": parameters(3, 75, 7) + parameters(75, 200, 5) + parameters(200, 300, 3),
         "conv_attr": 6 * parameters(300, 300, 3),
         "groups": fc1 + fc2,
-        "people": 6 * cells * 512 + 512 + people,
+        "people": 6 * cells * 512 + 512 + norm + people,
     }
-    assert merged.count() == sum(count.values()) + 40 == 30_757_286
+    assert merged.count() == sum(count.values()) + 40 == 30_757_286 + 10 * norm
     assert none.count() == merged.count() - count["people"]
-    alone = parameters(300, 300, 3) + cells * 512 + 512 + people
+    alone = parameters(300, 300, 3) + cells * 512 + 512 + norm + people
     assert separate.count() == none.count() + alone
     assert aux.count() == none.count() + 40 * 40 + 40
     layers = [(c.out_channels, c.kernel_size[0]) for c in merged.shared if hasattr(c, "kernel_size")
@@ -232,7 +233,8 @@ def test_small_presets():
         outputs = model(images(2, 64))
         assert outputs.logits.shape == (2, 40)
         assert outputs.identity_logits.shape == (2, 100)
-    assert FRANet.small().count() == 623_884
+    norms = 9 * 2 * 64 + 2 * 128  # of nine groups' hidden layers and of the embedding
+    assert FRANet.small().count() == 623_884 + norms
     assert FRANet.small(101).count() - FRANet.small(100).count() == 129
     assert {"FRANet", "IDNet"} <= set(models())
 

@@ -155,9 +155,11 @@ def gain_follows(
         weights = np.bincount(rng.integers(people, size=people), minlength=people)
         drawn = rng.integers(len(sums), size=len(sums))
         samples.append(correlation(np.einsum("p,spm->m", weights, sums[drawn])))
-    low, high = np.nanquantile(samples, [0.025, 0.975])
     whole = sums.sum((0, 1))  # (M,)
     value, gained = correlation(whole), rankdata(whole)
+    if np.isnan(value):
+        return {"value": value, "low": value, "high": value, "p": 1.0, "runs": []}
+    low, high = np.nanquantile(samples, [0.025, 0.975])
     shuffled = [np.corrcoef(gained, rng.permutation(ranks))[0, 1] for _ in range(10 * RESAMPLES)]
     extreme = (np.abs(shuffled) >= abs(value)).sum()
     own = [{"seed": s, "value": correlation(x.sum(0))} for s, x in zip(one, sums, strict=True)]

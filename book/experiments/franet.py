@@ -181,7 +181,13 @@ def collect(folder: Path, networks: Iterable[str], differences: Iterable[str]) -
         }
         for name, runs in reports["pictures"].items()
     }
-    return {**parts, **collecting.rounded(identity_tables(reports, right, differences))}
+    # who trained where: a sweep may be finished on another machine than it was begun on
+    devices = {
+        name: sorted({run.record["training"]["device"] for run in runs.values()})
+        for name, runs in reports["people"].items()
+    }
+    tables = collecting.rounded(identity_tables(reports, right, differences))
+    return {**parts, "devices": devices, **tables}
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""FR-ANet (Cao, Li and Zhang, AAAI 2018): recognising the person guides the attributes.
+"""FR-ANet (Cao, Li, Li and Zhang, AAAI 2018): recognising the person guides the attributes.
 
 =========  ======================================================  =======================
 layer      paper size (227 pixels)                                 maps
