@@ -65,6 +65,10 @@ def who(z, k):
             "divide by those",
         ),
         (lambda x, y, z, k, lam: each(x, y).sum(), "Eq. 1 alone"),
+        (
+            lambda x, y, z, k, lam: each(x, y).sum() + lam * who(z, k),
+            "nobody is known should hold no NaN",
+        ),
         (lambda x, y, z, k, lam: each(x, y).sum() * len(x) + lam * who(z, k), "mean over faces"),
         (lambda x, y, z, k, lam: each(x, y).sum() + lam * who(z, k) + 0.1, "too high"),
         (lambda x, y: 0, "raises TypeError"),

@@ -12,17 +12,21 @@ from faceattr.objectives.identity import IdentityGuided
 def paper_loss(logits, labels, identity_logits, targets, lam):
     each = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")  # (B, M)
     known = targets >= 0
-    who = F.cross_entropy(identity_logits[known], targets[known])  # Eq. 2
-    return each.mean(0).sum() + lam * who  # Eqs. 1 and 3
+    loss = each.mean(0).sum()  # Eq. 1
+    if known.any():
+        loss = loss + lam * F.cross_entropy(identity_logits[known], targets[known])  # Eqs. 2, 3
+    return loss
 
 
-# Exercise 2. All ordered pairs of different pictures of one person.
+# Exercise 2. From each person's number of pictures n and sum s: n (n - 1) ordered pairs, whose
+# products add up to s^2 - s; each picture stands first in n - 1 of them.
 def agreement(labels, identity):
-    same = identity[:, None] == identity[None, :]
-    np.fill_diagonal(same, False)
-    first, second = np.nonzero(same)
-    mean = labels[first].mean(0)
-    return ((labels[first] * labels[second]).mean(0) - mean**2) / labels[first].var(0)
+    _, person, n = np.unique(identity, return_inverse=True, return_counts=True)
+    s = np.stack([labels[person == p].sum(0) for p in range(len(n))])  # (P, M)
+    pairs = (n * (n - 1)).sum()
+    mean = ((n - 1)[:, None] * s).sum(0) / pairs  # (M,)
+    product = (s**2 - s).sum(0) / pairs
+    return (product - mean**2) / (mean * (1 - mean))  # a label of 0 and 1 has this variance
 
 
 # Exercise 3. One backward pass of the identity loss, and a look at who has a gradient.

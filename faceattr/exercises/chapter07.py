@@ -60,6 +60,12 @@ def check_paper_loss(answer: Callable) -> Verdict:
     }
     found = answer(logits.clone(), labels.clone(), people.clone(), targets.clone(), lam)
     same = compare(found, each.sum() + lam * who, what="the loss", tolerance=1e-5, slips=slips)
+    if same:
+        nobody = torch.full_like(targets, -1)
+        found = answer(logits.clone(), labels.clone(), people.clone(), nobody, lam)
+        same = compare(
+            found, each.sum(), what="the loss of a batch in which nobody is known", tolerance=1e-5
+        )
     return same and yes(
         "Attributes are summed, faces are averaged, and whoever is unknown has no say. Divide all "
         "of it by M and you have the library's IdentityGuided: the same minimum, and lambda keeps "
