@@ -7,10 +7,13 @@ import json
 from pathlib import Path
 
 from faceattr.checkpoint import load_checkpoint, write_atomically
-from faceattr.cli.options import add_data, add_device, open_data, whole_number
+from faceattr.cli.options import add_data, add_device, open_data, open_scenes, whole_number
 from faceattr.data.faces import FaceDataset
+from faceattr.data.window_samples import EXACT, FaceWindows
 from faceattr.errors import DataError
 from faceattr.evaluation import evaluate
+from faceattr.models.mcfa import MCFA
+from faceattr.recipes.mcfa import SceneRecipe
 from faceattr.report import Report
 
 
@@ -67,6 +70,9 @@ def _evaluate(
     options: argparse.Namespace, checkpoint: str, data: FaceDataset | None
 ) -> tuple[FaceDataset, Report]:
     model, header = load_checkpoint(checkpoint)
+    if data is None and isinstance(model, MCFA):
+        scenes = open_scenes(options, SceneRecipe.side)
+        data = FaceWindows(scenes, **EXACT, **{k: model.config[k] for k in ("size", "frame")})
     if data is None:
         view = "wild" if header.get("framing") == "wild" else "aligned"
         view = (header.get("record") or {}).get("view", view)

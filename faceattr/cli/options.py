@@ -153,6 +153,47 @@ def open_data(
     )
 
 
+def open_scenes(options: argparse.Namespace, side: int, *, split: str | None = None) -> FaceDataset:
+    """Open whole pictures that the options choose, for methods that look for faces themselves.
+
+    Args:
+        options: parsed options of :func:`add_data`.
+        side: of the pictures in pixels where ``--size`` is absent.
+        split: instead of ``--split``.
+
+    Raises:
+        DataError: a view that is cut already, a size that is not square, or as :func:`open_data`.
+    """
+    if options.view not in (None, "wild"):
+        raise DataError(
+            f"--view {options.view} shows faces that are cut out already, and this method learns "
+            "from whole pictures: leave it out, or give --view wild"
+        )
+    size = options.size or (side, side)
+    if options.data == "synth":
+        return open_data(options, split=split, size=size, view="wild")
+    if size[0] != size[1]:
+        raise DataError(f"--size {size[0]}x{size[1]}: whole photographs lie in a square, give N")
+    if options.faces is not None:
+        raise DataError(f"--faces {options.faces} is for drawn faces: use --limit N instead")
+    if options.root is None:
+        raise DataError(
+            "--data celeba needs --root DIR, the folder of list_attr_celeba.txt and the images "
+            "(or set the environment variable FACEATTR_CELEBA)"
+        )
+    from faceattr.data.photographs import Photographs
+
+    return Photographs(
+        options.root,
+        split=split or options.split,
+        partition=options.partition,
+        size=size[0],
+        seed=options.partition_seed,
+        cache=options.cache,
+        limit=options.limit,
+    )
+
+
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Declare where the work runs."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from faceattr.attributes import pretty
 from faceattr.checkpoint import write_atomically
+from faceattr.cli.cascade import METHODS, find_and_show
 from faceattr.cli.options import picture_format
 from faceattr.errors import DataError, FaceattrError
 from faceattr.prediction import FacePrediction, Predictor
@@ -28,13 +29,21 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="[CHECKPOINT] IMAGE",
         help="photos; a checkpoint (file, folder or name) before them, else snet3-celeba",
     )
+    parser.add_argument(
+        "--method", choices=METHODS, help="mcfa: the network finds the faces itself, as a cascade"
+    )
     parser.add_argument("--no-find", action="store_true", help="each photo already is a face crop")
     parser.add_argument(
         "--all", action="store_true", help="print the attributes that are absent too"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON list")
     parser.add_argument("--heatmap", metavar="ATTRIBUTE", help="draw where it is seen")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="picture for --heatmap")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="picture for --heatmap, or of the faces that --method mcfa found",
+    )
     parser.add_argument(
         "--regions", action="store_true", help="say where each attribute is looked for"
     )
@@ -76,6 +85,8 @@ def table(face: FacePrediction, *, every: bool) -> str:
 
 def run(options: argparse.Namespace) -> int:
     """Score every photo; one that fails is named at the end and does not stop the others."""
+    if options.method is not None:
+        return find_and_show(options, *split_inputs(options.inputs))
     if bool(options.heatmap) != bool(options.out):
         raise DataError("--heatmap ATTRIBUTE and --out FILE go together: give both or neither")
     if options.out:

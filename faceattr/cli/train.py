@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from faceattr.cli.options import add_data, add_device, open_data, whole_number
+from faceattr.cli.options import add_data, add_device, open_data, open_scenes, whole_number
+from faceattr.data.faces import FaceDataset
 from faceattr.errors import DataError, TrainingError, UnknownNameError
 from faceattr.models.paw import REGIONS
+from faceattr.objectives.weighting import SCHEMES
 from faceattr.recipes import Recipe, methods, recipe
 from faceattr.recipes.mtfap import STRUCTURES
 from faceattr.recipes.steps import AUGMENTS, PRESETS
@@ -37,8 +39,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-valid", action="store_true", help="do not watch the valid split")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument(
+        "--preset", choices=PRESETS, help="of a paper's methods: its size, or two cores'"
+    )
     group = parser.add_argument_group("PaW's methods")
-    group.add_argument("--preset", choices=PRESETS, help="the paper's size, or two cores'")
     group.add_argument(
         "--teacher", type=Path, metavar="CHECKPOINT", help="snet1-3: learn from its maps first"
     )
@@ -48,6 +52,18 @@ def add(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--steps", metavar="A,B", help="paw: train these of its five steps")
     group.add_argument("--regions", choices=REGIONS, help="paw: where its parts come from")
     group.add_argument("--crop", type=int, metavar="N", help="paw: side of a part in pixels")
+    group = parser.add_argument_group("FR-ANet and its rivals")
+    group.add_argument(
+        "--lambda-id", type=float, metavar="X", help="franet, fr+anet: weight of identity (1)"
+    )
+    group.add_argument(
+        "--aux", action="store_true", default=None, help="mcnn: a last layer relates attributes"
+    )
+    group = parser.add_argument_group("MCFA's methods")
+    group.add_argument("--weighting", choices=SCHEMES, help="how attributes share the loss")
+    group.add_argument(
+        "--recall", type=float, metavar="R", help="share of faces that its cascade should find"
+    )
     group = parser.add_argument_group("MTFAP's methods")
     group.add_argument("--structure", choices=STRUCTURES, help="mtfap: what ties its tasks")
     group.add_argument("--graph-step", choices=tuple(STEPS), help="mtfap: how a graph is learned")
@@ -62,6 +78,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 #: Options that only some methods take.
 SPECIAL = (
     *("preset", "teacher", "pretrained", "steps", "regions", "crop"),
+    *("lambda_id", "aux", "weighting", "recall"),
     *("structure", "graph_step", "gamma", "lam", "xi", "margin"),
 )
 
@@ -82,6 +99,13 @@ def special(method: Recipe, options: argparse.Namespace) -> dict:
     return given
 
 
+def _open(method: Recipe, options: argparse.Namespace, split: str | None = None) -> FaceDataset:
+    """The data that a method takes: cut faces, or whole pictures."""
+    if getattr(method, "scenes", False):
+        return open_scenes(options, method.side, split=split)
+    return open_data(options, split=split)
+
+
 def run(options: argparse.Namespace) -> None:
     """Open the data, train, and say where the checkpoints are."""
     method = recipe(options.method)  # an unknown name fails before any data is read
@@ -92,11 +116,11 @@ def run(options: argparse.Namespace) -> None:
             f"{out} holds a run: --resume goes on with it, --overwrite begins anew, --out FOLDER "
             "keeps both"
         )
-    data = open_data(options)
+    data = _open(method, options)
     valid = None
     if options.split == "train" and not options.no_valid:
         try:
-            valid = open_data(options, split="valid")
+            valid = _open(method, options, "valid")
         except DataError as error:
             raise DataError(f"{error} (--no-valid trains without watching it)") from error
     chosen = {name: getattr(options, name) for name in ("epochs", "batch_size", "augment")}

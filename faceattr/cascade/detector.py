@@ -1,0 +1,331 @@
+"""The cascade at test time (MCFA, section II-A): S_Net over a picture, then M_Net, then L_Net.
+
+Each stage scores windows, drops those below its threshold, moves the others to where it sees the
+face (box refinement), and of windows on one face keeps the surest (non-maximum suppression).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.ops import batched_nms
+
+from faceattr.attributes import ATTRIBUTES
+from faceattr.cascade.sheets import Laid, lay_out, paint, pieces, scales
+from faceattr.checkpoint import find_checkpoint, load_checkpoint
+from faceattr.data.convert import PictureLike, read_image
+from faceattr.data.windows import cut_windows, from_window, halves, window_round
+from faceattr.device import resolve
+from faceattr.errors import CheckpointError, DataError
+from faceattr.models.mcfa import MCFA, NETS, corners
+from faceattr.models.mcfa_nets import SNet
+
+#: The file beside a checkpoint that holds thresholds.
+SETTINGS = "cascade.json"
+#: Intersection over union above which the less sure of two windows is dropped, stage by stage.
+OVERLAP = (0.6, 0.6, 0.4)
+#: The smallest face searched for by default: in pixels, and as a share of the longer side.
+MIN_FACE, MIN_SHARE = 20.0, 1 / 32
+
+
+@dataclass
+class FoundFaces:
+    """The K faces found in one picture, the surest first; K may be 0.
+
+    Attributes:
+        boxes: ``(K, 4)`` xyxy in pixels. scores: ``(K,)`` probability of a face, by L_Net.
+        landmarks: ``(K, 5, 2)`` in pixels, None if the network was not trained for them.
+        probabilities: ``(K, M)`` of each attribute.
+        names: the M attributes.
+        stages: boxes ``(n, 4)`` and scores ``(n,)`` that passed each of S_Net, M_Net and L_Net.
+        windows: how many windows each stage looked at.
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    landmarks: Tensor | None
+    probabilities: Tensor
+    names: tuple[str, ...] = ATTRIBUTES
+    stages: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    windows: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def to_dict(self) -> dict:
+        """Faces as JSON-able rows: box, score, landmarks, attributes."""
+        rows = []
+        for k in range(len(self)):
+            row = {"box": _rounded(self.boxes[k], 1), "score": round(self.scores[k].item(), 4)}
+            if self.landmarks is not None:
+                row["landmarks"] = _rounded(self.landmarks[k], 1)
+            told = zip(self.names, self.probabilities[k].tolist(), strict=True)
+            row["attributes"] = {name: round(p, 4) for name, p in told}
+            rows.append(row)
+        return {"faces": rows}
+
+
+@dataclass
+class Candidates:
+    """Faces that a stage believes to see in several pictures.
+
+    Attributes:
+        boxes: ``(n, 4)`` xyxy in pixels. scores: ``(n,)``. image: ``(n,)`` in which picture.
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    image: Tensor
+
+    def __getitem__(self, rows) -> Candidates:
+        return Candidates(self.boxes[rows], self.scores[rows], self.image[rows])
+
+
+class Cascade:
+    """Finds faces, their landmarks and attributes in pictures of any size.
+
+    Args:
+        model: a trained MCFA that detects (tasks with ``detection``).
+        thresholds: least probability of a face, for S_Net, M_Net and L_Net.
+        names: its M attributes.
+        min_face: smallest face in pixels (longer side of its box); by default 20, or 1/32 of a
+            picture's longer side where that is more.
+        factor: of each level of the pyramid to the one before.
+        most: windows of a picture that go on after each stage, the surest.
+        batch: windows that go through M_Net or L_Net at once.
+        tile: greatest side of a sheet in pixels, which bounds the memory.
+        device: where it runs.
+
+    Raises:
+        DataError: the network does not detect, or a setting is out of its range.
+    """
+
+    def __init__(
+        self,
+        model: MCFA,
+        thresholds: Sequence[float] = (0.5, 0.5, 0.5),
+        *,
+        names: Sequence[str] | None = None,
+        min_face: float | None = None,
+        factor: float = 0.709,
+        most: int = 500,
+        batch: int = 256,
+        tile: int = 640,
+        device: str | torch.device = "auto",
+    ):
+        if "detection" not in model.config["tasks"]:
+            raise DataError(
+                "this MCFA was not trained to detect faces (MCFA_FAC, MCFA_FLL_FAC): train mcfa or "
+                "mcfa-fd-fac, or cut the faces out with another detector"
+            )
+        if len(thresholds) != 3 or not all(0 <= t <= 1 for t in thresholds):
+            raise DataError(f"thresholds={tuple(thresholds)}: give three probabilities")
+        if min(most, batch) < 1 or tile < 2 * model.sides[0]:
+            raise DataError(
+                f"most={most}, batch={batch}, tile={tile}: at least 1, 1 and {2 * model.sides[0]}"
+            )
+        self.device = resolve(device)
+        self.model = model.to(self.device).eval()
+        net = model.s_net
+        self.s_net = net.folded() if isinstance(net, SNet) else net  # as it is now: not trained on
+        count = model.config["num_attributes"]
+        if names is None:
+            names = (
+                ATTRIBUTES if count == len(ATTRIBUTES) else [f"attribute {j}" for j in range(count)]
+            )
+        self.names = tuple(names)
+        self.thresholds, self.min_face, self.factor = tuple(thresholds), min_face, factor
+        self.most, self.batch, self.tile = most, batch, tile
+        scales((32, 32), model.sides[0], min_face or MIN_FACE, model.config["frame"], factor)
+
+    @classmethod
+    def load(cls, checkpoint: str | Path, **how) -> Cascade:
+        """From a checkpoint file, folder or shipped name, with the thresholds chosen for it.
+
+        They are in its record, under ``cascade``, or in ``cascade.json`` beside it; 0.5 each where
+        there are none.
+
+        Raises:
+            CheckpointError: it holds no MCFA, or ``cascade.json`` is torn. DataError: as above.
+        """
+        model, header = load_checkpoint(checkpoint, expect=MCFA)
+        file = find_checkpoint(checkpoint).with_name(SETTINGS)
+        chosen = (header.get("record") or {}).get("cascade")
+        if "thresholds" not in how and (chosen is not None or file.is_file()):
+            try:
+                chosen = json.loads(file.read_text()) if chosen is None else chosen
+                how["thresholds"] = [float(t) for t in chosen["thresholds"]]
+            except (ValueError, KeyError, TypeError) as error:
+                raise CheckpointError(
+                    f"{file} is torn ({error}): delete it, or choose thresholds again"
+                ) from error
+        return cls(model, names=header["attributes"], **how)
+
+    def __call__(self, image: PictureLike | Sequence[PictureLike]) -> FoundFaces | list[FoundFaces]:
+        """Find the faces of a picture, or of each of several.
+
+        Args:
+            image: as :func:`~faceattr.data.convert.read_image` takes it, of any size, grey or with
+                transparency; a list of them, or a batch ``(B, 3, H, W)``, gives a list.
+
+        Raises:
+            ImageError: a picture cannot be read.
+            CheckpointError: the network's answers are not finite.
+        """
+        several = isinstance(image, (list, tuple)) or getattr(image, "ndim", 0) == 4
+        found = self.run([self.pixels(one) for one in (image if several else [image])])
+        return found if several else found[0]
+
+    def pixels(self, image: PictureLike) -> list[Tensor]:
+        """A picture, uint8 ``(3, H, W)`` on the device, and its halves."""
+        return halves(_pixels(image).to(self.device))
+
+    @torch.inference_mode()
+    def run(self, pictures: list[list[Tensor]]) -> list[FoundFaces]:
+        """As a call, on what :meth:`pixels` made of pictures."""
+        with torch.autocast(self.device.type, enabled=False):
+            found, seen = self.propose(pictures)
+            stages, windows = {"S": found}, {"S": seen}
+            for depth in (2, 3):
+                windows[NETS[depth - 1]] = found.image.bincount(minlength=len(pictures))
+                found, landmarks, probabilities = self.look(pictures, found, depth)
+                stages[NETS[depth - 1]] = found
+        results = []
+        for k in range(len(pictures)):
+            mine = found.image == k
+            results.append(
+                FoundFaces(
+                    found.boxes[mine].cpu(),
+                    found.scores[mine].cpu(),
+                    None if landmarks is None else landmarks[mine].cpu(),
+                    probabilities[mine].cpu(),
+                    self.names,
+                    {
+                        net: (one.boxes[one.image == k].cpu(), one.scores[one.image == k].cpu())
+                        for net, one in stages.items()
+                    },
+                    {net: int(count[k]) for net, count in windows.items()},
+                )
+            )
+        return results
+
+    def propose(self, pictures: list[list[Tensor]]) -> tuple[Candidates, Tensor]:
+        """The first stage: boxes that S_Net lets pass, and its windows in each picture."""
+        net, frame = self.s_net, self.model.config["frame"]
+        parts = []
+        for k, picture in enumerate(pictures):
+            size = tuple(picture[0].shape[-2:])
+            least = self.min_face or max(MIN_FACE, MIN_SHARE * max(size))
+            levels = scales(size, net.side, least, frame, self.factor)
+            tile = self.tile // net.stride * net.stride
+            parts += pieces(k, size, levels, net.side, net.stride, tile)
+        laid, sheets = lay_out(parts, net.stride, self.tile)
+        found, seen = [], torch.zeros(len(pictures), dtype=torch.int64)
+        for number, size in enumerate(sheets):
+            mine = [one for one in laid if one.sheet == number]
+            found.append(self._slide(paint(mine, size, pictures), mine))
+            for one in mine:
+                seen[one.piece.image] += net.positions(one.piece.height) * net.positions(
+                    one.piece.width
+                )
+        if not found:
+            nothing = torch.zeros(0, device=self.device)
+            return Candidates(nothing.view(0, 4), nothing, nothing.long()), seen
+        every = Candidates(
+            *(torch.cat([getattr(f, n) for f in found]) for n in ("boxes", "scores", "image"))
+        )
+        return self._keep(every, 0), seen
+
+    def _slide(self, sheet: Tensor, laid: list[Laid]) -> Candidates:
+        """Boxes on one sheet ``(3, H, W)`` that pass the first threshold."""
+        net, heads = self.s_net, self.model.heads[0]
+        images = self.model.normalize(sheet[None])
+        shared = net(images.contiguous(memory_format=torch.channels_last))
+        scores = heads(shared, only=("face",))["face"][0, 0].sigmoid()  # (h, w)
+        self._check(scores)
+        parts: dict[str, list[Tensor]] = {"boxes": [], "scores": [], "image": []}
+        for one in laid:
+            piece, row, column = one.piece, one.y // net.stride, one.x // net.stride
+            high, wide = net.positions(piece.height), net.positions(piece.width)
+            mine = scores[row : row + high, column : column + wide]
+            y, x = (mine >= self.thresholds[0]).nonzero().unbind(1)
+            passed = shared[0, :, row + y, column + x].T[..., None, None]  # (n, C, 1, 1)
+            share = corners(heads(passed, only=("box",))["box"].flatten(1))  # (n, 4) of the window
+            corner = torch.stack([x, y], 1) * net.stride  # (n, 2) in pixels of the piece
+            corner = corner + torch.tensor([piece.x, piece.y], device=self.device)
+            parts["boxes"].append((corner.repeat(1, 2) + share * net.side) / piece.scale)
+            parts["scores"].append(mine[y, x])
+            parts["image"].append(torch.full_like(x, piece.image))
+        return Candidates(**{name: torch.cat(values) for name, values in parts.items()})
+
+    def look(
+        self, pictures: list[list[Tensor]], candidates: Candidates, depth: int
+    ) -> tuple[Candidates, Tensor | None, Tensor]:
+        """The second or third stage on windows round boxes.
+
+        Returns:
+            What passes, with its landmarks in pixels of the picture (or None) and probabilities.
+        """
+        model, side = self.model, self.model.sides[depth - 1]
+        windows = window_round(candidates.boxes, model.config["frame"])
+        found = Candidates(candidates.boxes.clone(), candidates.scores.clone(), candidates.image)
+        count = len(windows)
+        points = torch.zeros(count, 5, 2, device=self.device)
+        logits = torch.zeros(count, model.config["num_attributes"], device=self.device)
+        landmarks = "landmarks" in model.config["tasks"]
+        for rows in torch.arange(count, device=self.device).split(self.batch):
+            crops = torch.empty(len(rows), 3, side, side, device=self.device)
+            for k in candidates.image[rows].unique().tolist():
+                mine = (candidates.image[rows] == k).nonzero()[:, 0]
+                crops[mine] = cut_windows(pictures[k], windows[rows[mine]], side)
+            outputs = model.see(crops, depth)[-1]
+            places = outputs.boxes.float().view(-1, 2, 2)
+            found.boxes[rows] = from_window(places, windows[rows], side).flatten(1)
+            found.scores[rows] = outputs.face_logits.float().sigmoid()
+            logits[rows] = outputs.logits.float()
+            if landmarks:
+                points[rows] = from_window(outputs.landmarks.float(), windows[rows], side)
+        self._check(found.scores)
+        kept = self._rows(found, depth - 1)
+        return found[kept], points[kept] if landmarks else None, logits[kept].sigmoid()
+
+    def _keep(self, candidates: Candidates, stage: int) -> Candidates:
+        return candidates[self._rows(candidates, stage)]
+
+    def _rows(self, candidates: Candidates, stage: int) -> Tensor:
+        """Rows above the threshold, of some area, the surest of each face, the surest first."""
+        sides = candidates.boxes[:, 2:] - candidates.boxes[:, :2]
+        good = (candidates.scores >= self.thresholds[stage]) & (sides > 1).all(1)
+        rows = good.nonzero()[:, 0]
+        some = candidates[rows]
+        rows = rows[batched_nms(some.boxes, some.scores, some.image, OVERLAP[stage])]
+        image = candidates.image[rows]
+        place = torch.zeros_like(rows)
+        for k in image.unique():
+            place[image == k] = torch.arange(int((image == k).sum()), device=rows.device)
+        return rows[place < self.most]
+
+    def _check(self, scores: Tensor) -> None:
+        if not bool(scores.isfinite().all()):
+            raise CheckpointError(
+                "the network answers NaN: its weights are not finite; take another checkpoint, or "
+                "train again at a lower rate"
+            )
+
+
+def _pixels(image: PictureLike) -> Tensor:
+    """uint8 ``(3, H, W)`` of any kind of picture."""
+    if isinstance(image, Tensor) and image.dtype == torch.uint8 and image.shape[:1] == (3,):
+        return image
+    pixels = np.asarray(read_image(image))  # (H, W, 3)
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).contiguous()
+
+
+def _rounded(values: Tensor, digits: int) -> list:
+    return values.double().round(decimals=digits).tolist()

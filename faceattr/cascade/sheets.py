@@ -1,0 +1,178 @@
+"""The image pyramid, laid out so that a fully convolutional network runs over all of it at once.
+
+Every level of every picture is cut into pieces of bounded size, and the pieces are laid side by
+side on sheets. S_Net pads nothing, so a window that lies in one piece does not see the next, and
+windows that straddle two are left out. Pieces of one level overlap by as much as a window is longer
+than the stride: together they hold every window of the level once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from faceattr.errors import DataError
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of one level of one picture's pyramid.
+
+    Attributes:
+        image: which picture. level: which level.
+        scale: pixels of the level in a pixel of the picture.
+        x, y: upper left corner in pixels of the level; it may lie beyond the picture.
+        width, height: in pixels of the level.
+    """
+
+    image: int
+    level: int
+    scale: float
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Laid:
+    """A piece with its place on a sheet, in pixels."""
+
+    piece: Piece
+    sheet: int
+    x: int
+    y: int
+
+
+def scales(
+    size: tuple[int, int], window: int, min_face: float, frame: float, factor: float
+) -> list[float]:
+    """Scales of the pyramid of a picture of height and width ``size``, the finest first.
+
+    At the first a face of ``min_face`` pixels just fills the middle of a window, ``frame`` of which
+    are its sides; each following one is ``factor`` times as large, until the longer side of the
+    picture is half a window: a face cannot be larger than its picture.
+
+    Raises:
+        DataError: a factor that does not shrink, or a face smaller than a pixel.
+    """
+    if not 0 < factor < 1:
+        raise DataError(f"factor={factor}: give how much each level shrinks, between 0 and 1")
+    if not min_face >= 1:
+        raise DataError(f"min_face={min_face}: give the smallest face in pixels, at least 1")
+    found, scale = [], window / (frame * min_face)
+    while max(size) * scale >= window / 2:
+        found.append(scale)
+        scale *= factor
+    return found
+
+
+def pieces(
+    image: int, size: tuple[int, int], scales: list[float], window: int, stride: int, tile: int
+) -> list[Piece]:
+    """The levels of a picture, cut where they are larger than ``tile`` pixels a side.
+
+    A level reaches a third of a window beyond the picture on each side, so that faces at the
+    border are in the middle of some window as well; a level smaller than a window is one window.
+    """
+    found = []
+    reach = window // 3
+    step = max(stride, (tile - window) // stride * stride)  # windows begin at multiples of stride
+    for level, scale in enumerate(scales):
+        spans = []
+        for side in (round(size[1] * scale), round(size[0] * scale)):  # x, y
+            begin, length = -reach, side + 2 * reach
+            if length < window:
+                begin, length = (side - window) // 2, window
+            count = -(-(length - window) // stride) + 1  # windows along it; the last may reach out
+            spans.append(
+                [
+                    (begin + at, min(step, (count * stride) - at) + window - stride)
+                    for at in range(0, count * stride, step)
+                ]
+            )
+        found += [
+            Piece(image, level, scale, x, y, width, height)
+            for y, height in spans[1]
+            for x, width in spans[0]
+        ]
+    return found
+
+
+def lay_out(parts: list[Piece], stride: int, side: int) -> tuple[list[Laid], list[tuple[int, int]]]:
+    """Lay pieces on sheets in shelves, the highest first.
+
+    Args:
+        parts: none larger than ``side``.
+        stride: places are multiples of it.
+        side: greatest height and width of a sheet.
+
+    Returns:
+        The pieces with their places, and height and width of each sheet.
+    """
+
+    def up(pixels: int) -> int:
+        return -(-pixels // stride) * stride
+
+    area = sum(up(piece.width) * up(piece.height) for piece in parts)
+    widest = max((up(piece.width) for piece in parts), default=stride)
+    width = min(max(side, widest), max(widest, up(int(area**0.5))))
+    laid: list[Laid] = []
+    heights: list[int] = []
+    x = y = shelf = 0
+    for piece in sorted(parts, key=lambda p: -p.height):
+        wide, high = up(piece.width), up(piece.height)
+        if x + wide > width:  # a new shelf
+            x, y, shelf = 0, y + shelf, 0
+        if not heights or y + high > max(side, high):  # a new sheet
+            heights.append(0)
+            x = y = shelf = 0
+        laid.append(Laid(piece, len(heights) - 1, x, y))
+        x, shelf = x + wide, max(shelf, high)
+        heights[-1] = max(heights[-1], y + shelf)
+    return laid, [(height, width) for height in heights]
+
+
+def paint(laid: list[Laid], size: tuple[int, int], pictures: list[list[Tensor]]) -> Tensor:
+    """One sheet ``(3, H, W)`` float in [0, 1] with its pieces, resampled from their pictures.
+
+    Args:
+        laid: pieces of one sheet. size: its height and width.
+        pictures: of each image, what :func:`~faceattr.data.windows.halves` made of it.
+    """
+    device = pictures[laid[0].piece.image][0].device
+    sheet = torch.zeros(3, *size, device=device)
+    for one in laid:
+        piece = one.piece
+        rows, columns = slice(one.y, one.y + piece.height), slice(one.x, one.x + piece.width)
+        sheet[:, rows, columns] = resample(pictures[piece.image], piece)
+    return sheet
+
+
+def resample(halved: list[Tensor], piece: Piece) -> Tensor:
+    """A piece ``(3, h, w)`` float in [0, 1], black beyond the picture.
+
+    Each pixel is the mean of four bilinear samples of the half that is just larger, as in
+    :func:`~faceattr.data.windows.cut_windows`; for a large piece ``grid_sample`` takes them a few
+    times as fast.
+    """
+    level = min(len(halved) - 1, max(0, int(math.log2(max(1.0, 1 / piece.scale)))))
+    picture, step = halved[level], 1 / (piece.scale * 2**level)  # pixels of it in one of the piece
+    height, width = picture.shape[-2:]
+    out = torch.zeros(3, piece.height, piece.width, device=picture.device)
+    grids, spans = [], []
+    for begin, length, side in ((piece.x, piece.width, width), (piece.y, piece.height, height)):
+        at = (begin + (torch.arange(2 * length, device=picture.device) + 0.5) / 2) * step
+        low, high = max(0, math.floor(begin * step) - 1), math.ceil((begin + length) * step) + 1
+        high = min(side, high)
+        if high <= low:
+            return out
+        grids.append((at - low) * (2 / (high - low)) - 1)
+        spans.append(slice(low, high))
+    part = picture[None, :, spans[1], spans[0]].float() / 255
+    grid = torch.stack(torch.meshgrid(*grids, indexing="xy"), -1)[None]  # (1, 2h, 2w, 2)
+    return F.avg_pool2d(F.grid_sample(part, grid, align_corners=False), 2)[0]  # (3, h, w)

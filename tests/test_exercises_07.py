@@ -1,0 +1,125 @@
+"""The checkers of chapter 7 say yes to right answers, and no, with a reason, to wrong ones."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import ROOT
+
+from faceattr.exercises import chapter07 as chapter
+
+SOLUTIONS = ROOT / "book" / "solutions" / "07_identity_guides_attributes.py"
+
+
+def refuses(verdict, why: str) -> None:
+    assert not verdict
+    assert re.search(why, verdict.reason), verdict.reason
+
+
+@pytest.fixture(scope="module")
+def solutions():
+    """The solutions, as a module."""
+    spec = importlib.util.spec_from_file_location("solutions_07", SOLUTIONS)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_solution_is_right(solutions):
+    checks = {value for name, value in vars(chapter).items() if name.startswith("check_")}
+    assert set(solutions.ANSWERS) == checks, "each checker has a solution"
+    for check, answer in solutions.ANSWERS.items():
+        verdict = check(answer)
+        assert verdict, verdict.reason
+
+
+def each(x, y):
+    return F.binary_cross_entropy_with_logits(x, y, reduction="none").mean(0)
+
+
+def who(z, k):
+    return F.cross_entropy(z, k, ignore_index=-1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (lambda x, y, z, k, lam: each(x, y).mean() + lam * who(z, k), "you took their mean"),
+        (lambda x, y, z, k, lam: (each(x, y).sum() + lam * who(z, k)) / x.shape[1], "over M"),
+        (
+            lambda x, y, z, k, lam: (
+                each(x, y).sum() - lam * z.log_softmax(1)[torch.arange(len(z)), k].mean()
+            ),
+            "the last person",
+        ),
+        (
+            lambda x, y, z, k, lam: (
+                each(x, y).sum()
+                + lam * F.cross_entropy(z, k, ignore_index=-1, reduction="sum") / len(z)
+            ),
+            "divide by those",
+        ),
+        (lambda x, y, z, k, lam: each(x, y).sum(), "Eq. 1 alone"),
+        (
+            lambda x, y, z, k, lam: each(x, y).sum() + lam * who(z, k),
+            "nobody is known should hold no NaN",
+        ),
+        (lambda x, y, z, k, lam: each(x, y).sum() * len(x) + lam * who(z, k), "mean over faces"),
+        (lambda x, y, z, k, lam: each(x, y).sum() + lam * who(z, k) + 0.1, "too high"),
+        (lambda x, y: 0, "raises TypeError"),
+        (1.0, "the function itself"),
+        (None, "no answer yet"),
+    ],
+)
+def test_paper_loss_explains_what_is_wrong(answer, why):
+    refuses(chapter.check_paper_loss(answer), why)
+
+
+def pairs(identity, *, diagonal=False):
+    same = identity[:, None] == identity[None, :]
+    return np.nonzero(same if diagonal else same & ~np.eye(len(identity), dtype=bool))
+
+
+def correlated(labels, first, second, of):
+    mean = of.mean(0)
+    return ((labels[first] * labels[second]).mean(0) - mean**2) / of.var(0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (lambda y, k: correlated(y, *pairs(k), of=y), "over all pictures"),
+        (
+            lambda y, k: correlated(y, *pairs(k, diagonal=True), of=y[pairs(k, diagonal=True)[0]]),
+            "no pair with itself",
+        ),
+        (lambda y, k: (y[pairs(k)[0]] == y[pairs(k)[1]]).mean(0), "share of pairs"),
+        (lambda y, k: np.zeros(3), "should have shape"),
+        (np.zeros(5), "the function itself"),
+        (None, "no answer yet"),
+    ],
+)
+def test_agreement_explains_what_is_wrong(answer, why):
+    refuses(chapter.check_agreement(answer), why)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (lambda m, f: {"shared", "groups", "people"}, "attributes' own fully connected"),
+        (lambda m, f: {"shared", "people"}, "conv_attr .* gets a gradient as well"),
+        (lambda m, f: set(dict(m.named_children())) - {"groups"}, "You named everything"),
+        (lambda m, f: {"shared", "conv_attr", "people", "x"}, "x .* gets no gradient"),
+        (lambda m, f: "shared", "a set of names"),
+        (lambda m, f: 1 / 0, "raises ZeroDivisionError"),
+        ({"shared"}, "the function itself"),
+        (None, "no answer yet"),
+    ],
+)
+def test_reached_explains_what_is_wrong(answer, why):
+    refuses(chapter.check_reached(answer), why)

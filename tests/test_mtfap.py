@@ -1,0 +1,68 @@
+"""MTFAP's network and its three structures, on pictures small enough to train on in a moment."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from squares import QUIET, squares
+
+from faceattr.cli import main
+from faceattr.data.faces import FaceDataset, Faces
+from faceattr.errors import DataError, FaceattrError
+from faceattr.evaluation import evaluate
+from faceattr.localization import class_activation_maps
+from faceattr.models.mtfap import MTFAP
+from faceattr.recipes.mtfap import STRUCTURES, train_mtfap
+
+GROUPS = {"Hair": ("Bald", "Bangs"), "Gender": ("Male",)}
+
+
+def test_logits_are_pooled_maps_times_the_tasks_weights():
+    model = MTFAP.small().eval()
+    images = torch.rand(2, 3, 64, 64)
+    outputs = model(images)
+    assert outputs.logits.shape == (2, 40)
+    pooled = outputs.features.mean((-2, -1))  # (B, d)
+    expected = pooled @ model.weights + model.cam_bias
+    torch.testing.assert_close(outputs.logits, expected, atol=1e-5, rtol=1e-5)
+    maps = class_activation_maps(outputs.features, model.cam_weights)  # Eqs. 15-16
+    torch.testing.assert_close(
+        maps.mean((-2, -1)) + model.cam_bias, outputs.logits, atol=1e-5, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_every_structure_learns_what_can_be_seen(structure):
+    how = {"groups": GROUPS} if structure == "groups" else {}
+    model, history = train_mtfap(
+        squares(64), structure=structure, preset="small", epochs=6, batch_size=16, seed=0,
+        **how, **QUIET,
+    )  # fmt: skip
+    assert history["loss"][-1] < history["loss"][0]
+    report = evaluate(model, squares(seed=1), device="cpu", bootstrap=0)
+    assert report.mean["accuracy"] > report.mean["majority_accuracy"]
+
+
+def test_groups_that_cannot_be():
+    how = {"structure": "groups", "preset": "small", "epochs": 1, **QUIET}
+    with pytest.raises(DataError, match="none of the attributes"):
+        train_mtfap(squares(), groups={"Mouth": ("Smiling",)}, **how)
+    with pytest.raises(DataError):
+        train_mtfap(squares(), groups=GROUPS, basis=[3, 1], **how)  # more basis tasks than members
+    alone, _ = train_mtfap(squares(), groups={"Hair": ("Bald",)}, **how)  # the others stand alone
+    assert alone.weights.shape[1] == 3
+    with pytest.raises(FaceattrError):
+        train_mtfap(squares(), structure="circles", preset="small", epochs=1, **QUIET)
+    nobody = squares()
+    nobody = FaceDataset(Faces(nobody.faces.images), names=nobody.names)
+    with pytest.raises(DataError, match="no attribute labels"):
+        train_mtfap(nobody, preset="small", epochs=1, **QUIET)
+
+
+@pytest.mark.parametrize("structure", ["groups", "graph", "none"])
+def test_the_command_line_trains_it(structure, tmp_path):
+    out = tmp_path / structure
+    arguments = ["--structure", structure, "--faces", "40", "--epochs", "1", "--preset", "small"]
+    common = ["--no-valid", "--quiet", "--device", "cpu", "--out", str(out)]
+    assert main(["train", "mtfap", *arguments, *common]) == 0
+    assert main(["evaluate", str(out), "--faces", "20", "--bootstrap", "0", "--json"]) == 0

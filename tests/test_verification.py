@@ -1,0 +1,96 @@
+"""LFW's protocol against scikit-learn, pairs as they must be, and the contrastive loss by hand."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from faceattr.cli import main
+from faceattr.data.people import draw_pairs
+from faceattr.errors import DataError
+from faceattr.models.siamese import Siamese
+from faceattr.objectives.contrastive import contrastive, coupling_loss
+from faceattr.verification import area, roc, verify
+
+
+def scored(seed=0):
+    """Pairs of forty people, and scores that know a little."""
+    identity = torch.arange(40).repeat_interleave(6)
+    pairs = draw_pairs(identity, 15, folds=5, seed=seed)
+    rng = np.random.default_rng(seed)
+    same = identity[pairs.a] == identity[pairs.b]
+    return identity, pairs, rng.normal(size=len(same)) + 1.2 * same.numpy(), same.numpy()
+
+
+def test_pairs_keep_people_in_one_fold():
+    identity, pairs, _, same = scored()
+    torch.testing.assert_close(pairs.same.bool(), torch.from_numpy(same))
+    where = {}
+    for column in (pairs.a, pairs.b):
+        for person, fold in zip(identity[column].tolist(), pairs.fold.tolist(), strict=True):
+            assert where.setdefault(person, fold) == fold
+    assert not (pairs.a == pairs.b).any()
+    with pytest.raises(DataError, match="fold"):
+        draw_pairs(torch.arange(10), 5, folds=2)
+
+
+def test_the_curve_is_scikit_learns():
+    _, pairs, scores, same = scored()
+    far, tpr, _ = roc(scores, same)
+    theirs_far, theirs_tpr, _ = roc_curve(same, scores, drop_intermediate=False)
+    np.testing.assert_allclose(far, theirs_far)
+    np.testing.assert_allclose(tpr, theirs_tpr)
+    assert area(far, tpr) == pytest.approx(roc_auc_score(same, scores))
+    found = verify(scores, pairs)
+    assert found.auc == pytest.approx(roc_auc_score(same, scores))
+    assert found.tar[1e-2] == pytest.approx(theirs_tpr[theirs_far <= 1e-2].max())
+    assert found.accuracy == pytest.approx(np.mean(found.folds))
+    assert found.error == pytest.approx(np.std(found.folds, ddof=1) / np.sqrt(5))
+
+
+def test_a_threshold_never_sees_its_own_fold():
+    _, pairs, scores, _ = scored()
+    before = verify(scores, pairs)
+    moved = scores.copy()
+    moved[pairs.fold.numpy() == 0] += 100
+    after = verify(moved, pairs)
+    assert before.thresholds[0] == after.thresholds[0]
+
+
+def test_scores_that_are_none():
+    _, pairs, scores, _ = scored()
+    with pytest.raises(DataError):
+        verify(scores[:-1], pairs)
+    with pytest.raises(DataError):
+        verify(np.where(np.arange(len(scores)) == 3, np.nan, scores), pairs)
+
+
+def test_the_contrastive_loss_by_hand():
+    distance = torch.tensor([0.4, 0.4, 3.0])
+    different = torch.tensor([False, True, True])
+    torch.testing.assert_close(contrastive(distance, different), torch.tensor([0.2, 0.3, 0.0]))
+    places = torch.tensor([[0.0, 0.0], [0.6, 0.0], [0.0, 0.8], [9.0, 9.0]])
+    who = torch.tensor([5, 5, 7, -1])  # nobody knows the last one
+    squared = torch.tensor([0.36, 0.64, 1.0])
+    printed = 2 * (squared[0] / 2 + (1 - squared[1]) / 2 + 0) / 9  # all pairs of three, and itself
+    torch.testing.assert_close(coupling_loss(places, who, balance=False), printed)
+    balanced = (squared[0] / 2 + ((1 - squared[1]) / 2 + 0) / 2) / 2
+    torch.testing.assert_close(coupling_loss(places, who), balanced)
+    with pytest.raises(DataError, match="identities"):
+        coupling_loss(places, None)
+
+
+def test_siamese_trains_and_verifies_from_the_command_line(tmp_path, capsys):
+    out, report = tmp_path / "run", tmp_path / "report.json"
+    common = ["--quiet", "--no-valid", "--device", "cpu", "--epochs", "1", "--preset", "small"]
+    assert main(["train", "siamese", "--faces", "64", *common, "--out", str(out)]) == 0
+    how = ["--faces", "64", "--folds", "2", "--each", "8", "--device", "cpu"]
+    assert main(["verify", str(out), *how, "--out", str(report)]) == 0
+    assert "accuracy" in capsys.readouterr().out.lower()
+    assert json.loads(report.read_text())
+    outputs = Siamese.small()(torch.rand(2, 3, 64, 64))
+    assert outputs.logits.shape == (2, 40)
