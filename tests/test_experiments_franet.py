@@ -13,6 +13,7 @@ from scipy.stats import spearmanr
 
 sys.path.insert(0, str(ROOT / "book" / "experiments"))
 import belonging
+import collecting
 import figure1
 import franet
 
@@ -69,6 +70,37 @@ def test_collect_says_what_the_reports_say(folder):
         assert said["low"] <= said["high"]
 
 
+def alike_and_correlated(runs, who):
+    """Over ordered pairs of pictures of a person: same answers, and correlation of the scores."""
+    first, second = np.nonzero((who[:, None] == who) & ~np.eye(len(who), dtype=bool))
+    alike, correlation = [], []
+    for run in runs:
+        z = run.scored.logits[0].double().numpy()  # (N, M)
+        alike.append(((z[first] > 0) == (z[second] > 0)).mean())
+        correlation.append([np.corrcoef(z[first, j], z[second, j])[0, 1] for j in range(40)])
+    return np.mean(alike), np.mean(correlation)
+
+
+def test_agreements_are_those_of_all_pairs_and_are_written(folder, tmp_path):
+    place, faces, found = folder
+    path = collecting.write(tmp_path / "franet_synth.json", found)
+    told = json.loads(path.read_text())
+    assert told == found, "plain numbers, no NaN"
+    assert "logits" not in path.read_text()
+    for where in franet.WHERE:
+        who, by_hand = faces[where].faces.identity.numpy(), {}
+        for name in PAIRS[0].split(" - "):
+            paths = [place / where / f"seed{s}" / f"{name}.json" for s in (0, 1)]
+            by_hand[name] = alike_and_correlated([Report.load(p) for p in paths], who)
+            said = told["agreement"][where]["networks"][name]
+            assert said["alike"]["value"] == pytest.approx(by_hand[name][0], abs=1e-5)
+            assert said["scores"]["value"] == pytest.approx(by_hand[name][1], abs=1e-4)
+        said = told["agreement"][where]["differences"][PAIRS[0]]
+        for kind, one, other in zip(("alike", "scores"), by_hand["lambda-1"], by_hand["lambda-0"],
+                                    strict=True):  # fmt: skip
+            assert said[kind]["value"] == pytest.approx(one - other, abs=2e-4)
+
+
 def test_recognition_is_the_share_of_faces(folder):
     place, _, found = folder
     hits = [
@@ -105,7 +137,20 @@ def test_strengths_are_one_row_each(folder):
     table = belonging.strength_table({0: found, 1: found})
     assert [row["strength"] for row in table["strengths"]] == [0, 1]
     gain = found["people"]["differences"][PAIRS[0]]["mean"]
-    assert table["strengths"][0]["people"]["accuracy"]["low"] == gain["accuracy_low"]
+    row = table["strengths"][0]
+    assert set(row) == {"strength", "identity", *franet.WHERE}
+    for where in franet.WHERE:
+        assert set(row[where]) == {
+            "accuracy", "balanced_accuracy", "average_precision", "accuracy_of", "labels",
+            "agreement",
+        }  # fmt: skip
+        assert set(row[where]["agreement"]) == {"scores", "answers", "alike"}
+        assert set(row[where]["accuracy_of"]) == set(NAMES)
+    assert row["people"]["accuracy"] == {
+        "value": gain["accuracy"], "low": gain["accuracy_low"], "high": gain["accuracy_high"]
+    }  # fmt: skip
+    assert row["identity"] == found["identity"]["lambda-1"]
+    assert table["record"] == found["people"]["record"]
 
 
 def test_figure_1_tells_one_person_from_many():
