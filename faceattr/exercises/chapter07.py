@@ -48,6 +48,13 @@ def check_paper_loss(answer: Callable) -> Verdict:
         "That is Eq. 3 over M, the library's form. Eq. 3 as printed has no M before lambda.": (
             each.mean() + lam / _COUNT * who
         ),
+        "Eq. 3 as printed has no M before lambda: divide nothing by the number of attributes.": (
+            each.sum() + lam / _COUNT * who
+        ),
+        "A target of -1 says that nobody knows who it is; you made it person 0. Leave these faces "
+        "out of the identity loss.": (
+            each.sum() + lam * F.cross_entropy(people, targets.clamp(min=0))
+        ),
         "A target of -1 says that nobody knows who it is; as an index it is the last person. Leave "
         "these faces out of the identity loss.": each.sum() + lam * last,
         "Faces of nobody known have no identity loss: divide by those that have one, not by all.": (
@@ -83,11 +90,11 @@ def check_agreement(answer: Callable) -> Verdict:
     """
     if not callable(answer):
         return no("Hand over the function itself: check_agreement(agreement).")
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(3)
     counts = [7, 2, 5, 1, 3, 4]  # somebody has a single picture
     identity = rng.permutation(np.repeat(np.array([40, 3, 17, 8, 99, 21]), counts))
     taste = rng.random((100, _COUNT))[identity]
-    labels = (taste + 0.5 * rng.random((len(identity), _COUNT)) > 0.7).astype(float)
+    labels = (taste + rng.random((len(identity), _COUNT)) > 1).astype(float)
     right = measure(labels, identity).agreement
     same = identity[:, None] == identity[None, :]
     pairs = np.nonzero(same & ~np.eye(len(identity), dtype=bool))
@@ -102,6 +109,8 @@ def check_agreement(answer: Callable) -> Verdict:
         "A picture is no pair with itself: leave the diagonal out.": (
             ((all_pairs * labels[self_too[1]]).mean(0) - all_pairs.mean(0) ** 2) / all_pairs.var(0)
         ),
+        "That gives each person one vote, Fisher's other version. Here each ordered pair counts "
+        "once: somebody with seven pictures is in 42 of them.": _one_vote_each(labels, identity),
         "That is the share of pairs with the same label. A label that nobody wears would score 1: "
         "correlate instead.": (both == labels[pairs[1]]).mean(0),
     }
@@ -112,6 +121,28 @@ def check_agreement(answer: Callable) -> Verdict:
         "as many pictures counts about four times; Fisher's other version gives each person one "
         "vote."
     )
+
+
+def _one_vote_each(labels: np.ndarray, identity: np.ndarray) -> np.ndarray:
+    """The other version: means over a person's pairs first, then over people, ``(M,)``."""
+    _, person, n = np.unique(identity, return_inverse=True, return_counts=True)
+    s = np.stack([labels[person == p].sum(0) for p in range(len(n))])[n > 1]  # (P, M)
+    n = n[n > 1][:, None]
+    mean, product = (s / n).mean(0), ((s**2 - s) / (n * (n - 1))).mean(0)
+    return (product - mean**2) / (mean * (1 - mean))
+
+
+def _left_behind(model: FRANet, before: dict[str, Tensor]) -> str | None:
+    """What an answer changed in a network that it was only to look at; None: nothing."""
+    if any(p.grad is not None and bool(p.grad.any()) for p in model.parameters()):
+        return "You left gradients in the network: the next optimiser step would take them along."
+    if any(part.training for part in model.modules()):
+        return "The network came in evaluation mode and went back in training mode."
+    if not all(p.requires_grad for p in model.parameters()):
+        return "You left parameters frozen: requires_grad should be as it was."
+    if not all(torch.equal(now, before[name]) for name, now in model.state_dict().items()):
+        return "Weights or batch norm's running means changed: the question is one to look at only."
+    return None
 
 
 def _reached_truly(model: FRANet, faces: Faces) -> set[str]:
@@ -128,7 +159,8 @@ def check_reached(answer: Callable) -> Verdict:
 
     Args:
         answer: function of a network and faces that returns the names of the network's direct
-            children whose parameters get a gradient from the identity loss alone.
+            children whose parameters get a gradient from the identity loss alone. The network
+            comes in evaluation mode and must come back as it was, without gradients.
     """
     if not callable(answer):
         return no("Hand over the function itself: check_reached(reached).")
@@ -141,7 +173,8 @@ def check_reached(answer: Callable) -> Verdict:
     for kind in ("merged", "separate"):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            model = FRANet.small(num_identities=3, identity=kind)
+            model = FRANet.small(num_identities=3, identity=kind).eval()
+        before = {name: value.clone() for name, value in model.state_dict().items()}
         right = _reached_truly(model, faces)
         found = answer(model, faces)
         if isinstance(found, str) or not hasattr(found, "__iter__"):
@@ -163,6 +196,8 @@ def check_reached(answer: Callable) -> Verdict:
             return no(
                 f"{', '.join(sorted(wrong))} {where} gets no gradient from the identity loss."
             )
+        if left := _left_behind(model, before):
+            return no(f"The names are right. {left}")
     return yes(
         "In FR-ANet the gradient passes through conv_attr, the attributes' own maps; in FR+ANet it "
         "reaches them only by way of what everybody shares. That is the whole difference between "
