@@ -291,7 +291,7 @@ def test_registry_holds_every_model_by_its_class_name():
 
 
 def test_build_of_what_is_not_there():
-    with pytest.raises(UnknownNameError, match=r"'Transformer'.*Majority, PaW, WholeImage"):
+    with pytest.raises(UnknownNameError, match=r"'Transformer'.*Majority.*PaW.*WholeImage"):
         build({"model": "Transformer", "arguments": {}})
     with pytest.raises(CheckpointError, match="depth"):
         build({"model": "WholeImage", "arguments": {"depth": 3}})
