@@ -115,8 +115,9 @@ def fit_groups(
         solver: ``"proximal"``, or ``"algorithms"``: 1 for L and 2 for S.
         rounds: of L, then S, then the biases.
         steps: on each in a round.
-        rates: eta and r of Algorithms 1 and 2, shrinking with the rounds; the paper's (0.009
-            times the squared norm of Z, and 0.001) are for mini-batches and another scale.
+        rates: eta and r of Algorithms 1 and 2, in units of what the curvature of the loss allows
+            and shrinking with the rounds; the paper's (0.009 times the squared norm of Z, and
+            0.001) know nothing of the features' size.
         columns: of Algorithm 1's probing matrix; None takes the whole sub-gradient.
         seed: of the probing matrices.
 
@@ -141,7 +142,7 @@ def fit_groups(
 
     total()
     for turn in range(rounds):
-        eta, r = (rate / (1 + turn) ** 0.5 for rate in rates)
+        slack = (1 + turn) ** -0.5
         for g, group in enumerate(groups):
             base, coefficient = pairs[g]
             truth, shift = labels[:, list(group)], bias[list(group)]
@@ -161,6 +162,7 @@ def fit_groups(
                 ).point  # fmt: skip
             else:
                 factors = factorize(base)
+                eta = rates[0] * slack / steepness(features, coefficient)
                 for _ in range(steps):  # Algorithm 1
                     _, slope = value_and_gradient(
                         lambda l, s=coefficient, f=loss_of: f(l, s),  # noqa: E741
@@ -176,6 +178,7 @@ def fit_groups(
                 base = factors.matrix
                 p = exponent(len(coefficient))
                 theta = link(coefficient, p)
+                r = rates[1] * slack / steepness(features @ base)
                 for _ in range(steps):  # Algorithm 2
                     _, slope = value_and_gradient(
                         lambda s, l=base, f=loss_of: f(l, s),  # noqa: E741
@@ -192,6 +195,14 @@ def fit_groups(
     bases, coefficients = zip(*pairs, strict=True)
     kept = tuple(tuple(group) for group in groups)
     return GroupWeights(kept, bases, coefficients, bias, found.objective, found.seconds)
+
+
+def steepness(features: Tensor, factor: Tensor | None = None) -> float:
+    """A bound on the curvature of the mean logistic loss of ``features @ X @ factor`` in X."""
+    largest = torch.linalg.matrix_norm(features, 2).square() / len(features) / 4
+    if factor is not None:
+        largest = largest * torch.linalg.matrix_norm(factor, 2).square()
+    return max(float(largest), 1e-6)
 
 
 def newton_bias(scores: Tensor, labels: Tensor, bias: Tensor, steps: int = 5) -> Tensor:

@@ -89,6 +89,7 @@ class Alternating(AdamW):
         """Algorithm 1; U, Sigma and V are kept from step to step."""
         state, size = self.state[p], p.shape[1]
         if not state:
+            state["step"] = torch.zeros(())  # AdamW looks for one when it is loaded
             state.update(zip(Factors._fields, factorize(p.detach(), size), strict=True))
         factors = Factors(*(state[name] for name in Factors._fields))
         if self.columns is None:
@@ -105,6 +106,7 @@ class Alternating(AdamW):
         """Algorithm 2 on every column; theta is kept from step to step."""
         state, power = self.state[p], exponent(len(p))
         if not state:
+            state["step"] = torch.zeros(())
             state["theta"] = link(p.detach(), power)
         state["theta"], s = smidas_update(
             state["theta"], gradient.to(p.dtype), rate=rate, weight=lam, p=power

@@ -26,7 +26,8 @@ import torch
 from faceattr.taskgraph import log_det_step, task_distances
 
 PROMISED, LARGE_S = 50, 10
-ALPHA = 0.5
+#: The default of the library.
+ALPHA = 0.3
 
 
 def tasks(count: int, features: int = 96) -> torch.Tensor:
