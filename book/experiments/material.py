@@ -22,7 +22,7 @@ from faceattr.files import write_atomically
 from faceattr.recipes.mcfa import scenes_with_boxes
 
 #: Drawn training scenes, test faces, scenes to choose thresholds on, scenes to measure on.
-TRAIN, TEST, CHOOSE, SCENES = 3000, 1000, 100, 200
+TRAIN, TEST, CHOOSE, SCENES = 1000, 1000, 100, 200
 #: Sides of scenes and of windows in pixels.
 SIDE, SIZE = 256, 112
 #: The windows of :class:`Material`.
@@ -62,8 +62,8 @@ def make(name: str, root: str | None, train: int, test: int, choose: int, scenes
         ]
     else:
         how = {"partition": "identity", "size": SIDE, "seed": 0}
-        learn = Photographs(root, split="train", limit=train if train < TRAIN else None, **how)
-        others = Photographs(root, split="test", limit=test if test < TEST else None, **how)
+        learn = Photographs(root, split="train", limit=train, **how)
+        others = Photographs(root, split="test", limit=test, **how)
         valid = Photographs(root, split="valid", limit=choose, **how)
         whole = [_photographs(valid, choose), _photographs(others, scenes)]
     return Material(

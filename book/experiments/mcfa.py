@@ -54,7 +54,7 @@ from faceattr.models.mcfa import MCFA, VARIANTS
 from faceattr.recipes.mcfa import train_windows
 from faceattr.training.history import History
 
-BATCH, PASSES, RATE = 256, 10, 3e-3
+BATCH, PASSES, RATE = 64, 8, 3e-3
 RECALL = 0.9
 #: Networks in the order in which they are trained: variant and weighting.
 NETWORKS = {

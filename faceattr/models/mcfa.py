@@ -47,7 +47,8 @@ class MCFA(FaceModel):
         norm: with batch norm behind the convolutions.
         tasks: some of :data:`~faceattr.models.mcfa_nets.TASKS`; attributes always. Heads exist for
             these alone; see :data:`VARIANTS`.
-        weights: with the layer of Eq. 6, one in each network.
+        weights: with the layer of Eq. 6, one in each network; ``"apart"``: what it is trained on
+            does not reach the features that it reads.
         frame: side of a window over the longer side of the face box that it is centred on.
         answer: the network whose answers ``forward`` gives: ``"L"``, as in the paper, ``"M"`` or
             ``"S"``.
@@ -75,7 +76,7 @@ class MCFA(FaceModel):
         hidden: int = 256,
         norm: bool = False,
         tasks: Sequence[str] = TASKS,
-        weights: bool = True,
+        weights: bool | str = True,
         frame: float = FRAME,
         answer: str = "L",
     ):
@@ -84,6 +85,8 @@ class MCFA(FaceModel):
                 raise UnknownNameError(f"unknown task {task!r}: choose some of {', '.join(TASKS)}")
         if answer not in NETS:
             raise UnknownNameError(f"unknown answer {answer!r}: choose {', '.join(NETS)}")
+        if weights not in (True, False, "apart"):
+            raise DataError(f"weights={weights!r}: give True, False or 'apart'")
         _check(size, widths, repeats, pools, tasks, frame)
         super().__init__(
             num_attributes=num_attributes, size=size, widths=list(widths), repeats=list(repeats),

@@ -160,7 +160,8 @@ class Heads(nn.Module):
     Args:
         channels: of the shared features. hidden: width of the two layers.
         tasks: some of :data:`TASKS`. num_attributes: M.
-        weights: with the layer of Eq. 6, from the shared features to M weights.
+        weights: with the layer of Eq. 6, from the shared features to M weights; ``"apart"``: its
+            loss teaches that layer and not the features.
         frame: sides of a window over those of the face in it, for the first answers.
     """
 
@@ -171,10 +172,11 @@ class Heads(nn.Module):
         tasks: Sequence[str],
         num_attributes: int,
         *,
-        weights: bool,
+        weights: bool | str,
         frame: float,
     ):
         super().__init__()
+        self.apart = weights == "apart"
         sizes = {"attributes": num_attributes}
         if "detection" in tasks:
             sizes |= {"face": 1, "box": 4}
@@ -216,7 +218,7 @@ class Heads(nn.Module):
                 if only is None or task in only
             }
             if self.weights is not None and only is None:
-                found["weights"] = self.weights(shared)
+                found["weights"] = self.weights(shared.detach() if self.apart else shared)
         return found
 
 

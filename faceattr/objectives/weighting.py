@@ -5,7 +5,7 @@ Every scheme turns the losses of M attributes into one number, with weights that
 ===========  ===========================================================================
 equal        1 / M
 dynamic      Zhuang et al. (ICPR 2018), Eqs. 4, 6 and 7: a softmax over a layer of the network
-inverse      Ming et al. (arXiv 1911.03281): the same weights, learned by a loss of their own
+inverse      Ming et al. (arXiv 1911.03281): such a layer, taught by a loss of its own
 uncertainty  Kendall, Gal and Cipolla (CVPR 2018): a learned temperature for each attribute
 dwa          Liu, Johns and Davison (CVPR 2019), dynamic weight average: losses that fall slowly
 random       Lin et al. (arXiv 2111.10603): a softmax over normal noise, drawn at every step
@@ -17,9 +17,9 @@ random       Lin et al. (arXiv 2111.10603): a softmax over normal noise, drawn a
 
 (:func:`softmax_gradient`). Descent lowers ``alpha_i`` where the loss is above the weighted mean and
 raises it where it is below: the weight goes to the *easy* attributes, until the one with the
-smallest loss has all of it. The paper says that the difficult ones get more. Ming et al. see the
-same and let the weights descend ``sum_i l_i / mu_i`` instead, whose minimum on the simplex is
-``mu_i ~ sqrt(l_i)``.
+smallest loss has all of it. The paper says that the difficult ones get more. Ming et al. let the
+weights descend ``sum_i mu_i / l_i`` instead: with the losses fixed, the weight goes to the one with
+the largest.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ SCHEMES = ("dynamic", "equal", "inverse", "uncertainty", "dwa", "random")
 LEARNED = ("dynamic", "inverse")
 #: Temperature of dynamic weight average, as in its paper.
 TEMPERATURE = 2.0
+#: Added to the losses by which Ming et al. divide, as their published program does.
+SIGMA = 0.01
 
 
 def softmax_gradient(weights: Tensor, losses: Tensor) -> Tensor:
@@ -72,6 +74,11 @@ class Weighting(nn.Module):
     def learned(self) -> bool:
         """Do the weights come from a layer of the network?"""
         return self.name in LEARNED
+
+    @property
+    def layer(self) -> bool | str:
+        """What to build the network with: ``MCFA(weights=...)``."""
+        return self.learned
 
     def weights(self, losses: Tensor, known: Tensor, learned: Tensor | None, net: int) -> Tensor:
         """Weights of the attributes, ``(M,)`` or ``(B, M)``, that sum to one."""
@@ -130,25 +137,32 @@ class Dynamic(Weighting):
 
 
 class Inverse(Weighting):
-    """Ming et al.: the network descends ``mu^T l`` with mu fixed, mu descends ``sum_i l_i / mu_i``.
+    """Ming et al.: the network descends ``mu^T l`` with mu fixed, mu ``sum_i mu_i / (l_i + 0.01)``.
 
-    The second loss falls where a large loss gets a large weight. The two are added here so that one
-    step takes both; of the sum only ``mu^T l`` is reported (the value of the other is taken away
-    again).
+    Both in batch means of ``mu_i`` and ``l_i``. The second loss falls where a large loss gets a
+    large weight; it teaches the layer of the weights alone. The two are added here so that one step
+    takes both; of the sum only ``mu^T l`` is reported (the value of the other is taken away again).
+    The paper's text was not at hand: this follows the program that its authors published.
     """
 
     name = "inverse"
+
+    @property
+    def layer(self) -> str:
+        """The features that the layer reads are not taught by it."""
+        return "apart"
 
     def weights(self, losses, known, learned, net):
         """The network's own."""
         return learned
 
     def total(self, losses, mu, known):
-        """``mu^T l`` for the network plus ``l^T (1 / mu)`` for the weights; value of the first."""
+        """``mu^T l`` for the network plus ``mu^T (1 / l)`` for the weights; value of the first."""
         value, fixed = super().total(losses, mu.detach(), known)
-        safe = mu.where(known, 1).clamp(min=1e-6)
-        ratio = (losses.detach() / safe).where(known, 0).sum(1)
-        other = _mean(ratio, known) / self.num_attributes**2  # 1 / mu is M where weights are equal
+        count = known.sum(0).clamp(min=1)
+        loss = losses.detach().where(known, 0).sum(0) / count  # (M,)
+        weight = mu.where(known, 0).sum(0) / count  # (M,)
+        other = (weight / (loss + SIGMA)).where(known.any(0), 0).sum()
         return value + other - other.detach(), fixed
 
 

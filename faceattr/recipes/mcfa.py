@@ -21,7 +21,7 @@ from faceattr.data.window_samples import FaceWindows, for_tasks
 from faceattr.errors import DataError
 from faceattr.models.mcfa import MCFA, VARIANTS
 from faceattr.objectives.mcfa import MCFALoss
-from faceattr.objectives.weighting import LEARNED, weighting
+from faceattr.objectives.weighting import weighting
 from faceattr.recipes.base import Recipe
 from faceattr.recipes.mcfa_watch import EndOfEpoch, window_metrics
 from faceattr.recipes.steps import (
@@ -70,7 +70,7 @@ def new_mcfa(
     check_preset(preset)
     if variant not in VARIANTS:
         raise DataError(f"unknown variant {variant!r}: choose one of {', '.join(VARIANTS)}")
-    learned = weighting(scheme).name in LEARNED
+    learned = weighting(scheme).layer
     make = MCFA if preset == "paper" else MCFA.small
     how = {"tasks": VARIANTS[variant], "weights": learned, "num_attributes": num_attributes}
     return seeded(seed, lambda: make(**how))
