@@ -32,7 +32,7 @@ SCENES = [
 
 
 def test_a_cascade_is_measured_scene_by_scene():
-    from cascading import _Counted, measure_cascade
+    from cascading import Counted, measure_cascade
 
     found = measure_cascade(bright(), SCENES[:8], SCENES, 0.6, "cpu", group=3)
     rows = found["scenes"]
@@ -42,7 +42,7 @@ def test_a_cascade_is_measured_scene_by_scene():
         assert row["found"] == len(cascade(picture)), "surer faces are those of a higher threshold"
     cascade.thresholds = (*found["thresholds"][:2], 0.02)
     every = [cascade(picture) for picture, *_ in SCENES]
-    once = _Counted(rows).scores(np.ones(len(rows)))
+    once = Counted(rows).scores(np.ones(len(rows)))
     truth = [boxes for _, boxes, *_ in SCENES]
     expected = average_precision([f.boxes for f in every], [f.scores for f in every], truth)
     assert once["average_precision"] == pytest.approx(expected, abs=1e-3)
@@ -52,7 +52,7 @@ def test_a_cascade_is_measured_scene_by_scene():
     assert once["accuracy"] == pytest.approx(
         sum(row["right"] for row in rows) / sum(row["known"] for row in rows)
     )
-    doubled = _Counted(rows).scores(np.full(len(rows), 2.0))
+    doubled = Counted(rows).scores(np.full(len(rows), 2.0))
     assert doubled["recall"] == pytest.approx(once["recall"])
 
 

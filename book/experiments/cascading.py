@@ -29,36 +29,35 @@ def measure_cascade(
     recall: float,
     device: str,
     group: int = 16,
+    thresholds: Sequence[float] | None = None,
 ) -> dict:
-    """Choose thresholds on some scenes and look at others.
+    """Choose thresholds on some scenes, unless they are given, and look at others.
 
     Args:
         model: a trained network that detects.
         choose, scenes: ``(picture, boxes, landmarks, attributes)`` of each scene.
         recall: that thresholds are chosen for.
         device: where it runs.
+        thresholds: chosen already.
 
     Returns:
         Thresholds and what they reach; ``seconds`` a scene; ``scenes``, a row each: ``truth`` (how
         many faces), ``scores`` and ``hits`` of what was found, ``errors`` of landmarks of the faces
         found, ``right`` and ``known`` of their attributes.
     """
-    cascade = Cascade(model, device=device)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="a recall of")  # it is written down
-        chosen = choose_thresholds(
-            cascade, [s[0] for s in choose], [s[1] for s in choose], recall=recall
-        )
-    last = chosen.thresholds[2]
-    cascade.thresholds = (*chosen.thresholds[:2], 0.02)  # for the whole curve, faces less sure too
+    cascade, reached = Cascade(model, device=device), None
+    if thresholds is None:
+        thresholds, reached = chosen_on(cascade, choose, recall)
+    last = thresholds[2]
+    cascade.thresholds = (*thresholds[:2], 0.02)  # for the whole curve, faces less sure too
     began = time.perf_counter()
     found: list[FoundFaces] = []
     for start in range(0, len(scenes), group):
         found += cascade([scene[0] for scene in scenes[start : start + group]])
     seconds = (time.perf_counter() - began) / len(scenes)
     return {
-        "thresholds": list(chosen.thresholds),
-        "recall_chosen_on": list(chosen.recall),
+        "thresholds": list(thresholds),
+        "recall_chosen_on": reached,
         "recall_wanted": recall,
         "seconds_a_scene": seconds,
         "windows": {net: float(np.mean([f.windows[net] for f in found])) for net in "SML"},
@@ -68,6 +67,17 @@ def measure_cascade(
             for faces, scene in zip(found, scenes, strict=True)
         ],
     }
+
+
+def chosen_on(
+    cascade: Cascade, scenes: Sequence[tuple[Tensor, ...]], recall: float
+) -> tuple[list[float], list[float]]:
+    """Thresholds for a recall on scenes, and the recall after each stage."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="a recall of")  # it is written down
+        pictures, truth = [s[0] for s in scenes], [s[1] for s in scenes]
+        chosen = choose_thresholds(cascade, pictures, truth, recall=recall)
+    return list(chosen.thresholds), list(chosen.recall)
 
 
 def surer(found: FoundFaces, threshold: float) -> FoundFaces:
@@ -116,7 +126,7 @@ def cascade_table(seeds: Sequence[Path], names: Sequence[str]) -> dict:
     chosen = rng.integers(0, len(seeds), (RESAMPLES, len(seeds)))
     table, samples = {}, {}
     for name, of_seeds in runs.items():
-        counts = [_Counted(run["scenes"]) for run in of_seeds]
+        counts = [Counted(run["scenes"]) for run in of_seeds]
         points = _mean([one.scores(np.ones(scenes)) for one in counts])
         weights = [np.bincount(draw, minlength=scenes) for draw in draws]
         by_seed = [[one.scores(w) for w in weights] for one in counts]
@@ -147,7 +157,7 @@ def cascade_table(seeds: Sequence[Path], names: Sequence[str]) -> dict:
     return table
 
 
-class _Counted:
+class Counted:
     """One run's scenes, ready to be weighed: how often each is drawn."""
 
     def __init__(self, rows: Sequence[dict]):

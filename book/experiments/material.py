@@ -57,7 +57,7 @@ def make(name: str, root: str | None, train: int, test: int, choose: int, scenes
             SynthFaces(test, split="test", **how),
         )
         whole = [
-            _scenes(SynthScenes(count, size=SIDE, faces=(0, 4), seed=seed))
+            drawn_scenes(SynthScenes(count, size=SIDE, faces=(0, 4), seed=seed))
             for count, seed in ((choose, 1), (scenes, 2))
         ]
     else:
@@ -65,7 +65,7 @@ def make(name: str, root: str | None, train: int, test: int, choose: int, scenes
         learn = Photographs(root, split="train", limit=train, **how)
         others = Photographs(root, split="test", limit=test, **how)
         valid = Photographs(root, split="valid", limit=choose, **how)
-        whole = [_photographs(valid, choose), _photographs(others, scenes)]
+        whole = [photographed(valid, choose), photographed(others, scenes)]
     return Material(
         FaceWindows(learn, size=SIZE, per_face=2, seed=0),
         FaceWindows(learn, size=SIZE, per_face=2, seed=0, near=0.0),
@@ -74,14 +74,15 @@ def make(name: str, root: str | None, train: int, test: int, choose: int, scenes
     )
 
 
-def _scenes(scenes: SynthScenes) -> list[tuple[Tensor, ...]]:
+def drawn_scenes(scenes: SynthScenes) -> list[tuple[Tensor, ...]]:
+    """``(picture, boxes, landmarks, attributes)`` of each scene."""
     drawn = (scenes[k] for k in range(len(scenes)))
     return [
         ((s.image * 255).round().to(torch.uint8), s.boxes, s.landmarks, s.attributes) for s in drawn
     ]
 
 
-def _photographs(data: Photographs, limit: int) -> list[tuple[Tensor, ...]]:
+def photographed(data: Photographs, limit: int) -> list[tuple[Tensor, ...]]:
     """Only the labelled face of a photograph, its first box, has landmarks and attributes here."""
     found = []
     for row, (picture, boxes) in enumerate(zip(*scenes_with_boxes(data, limit), strict=True)):

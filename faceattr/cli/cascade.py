@@ -18,7 +18,7 @@ from faceattr.errors import DataError, FaceattrError
 #: Methods that need no other detector.
 METHODS = ("mcfa",)
 #: The checkpoint that is meant where none is named.
-DEFAULT = "mcfa-synth"
+DEFAULT = "mcfa-mixed"
 #: Endings of the picture that is drawn.
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 #: What makes no sense here: each is about faces that another detector cuts out.
