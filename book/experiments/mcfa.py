@@ -15,6 +15,8 @@ X-equal                each of the four with equal weights
 mcfa-inverse, ...      all tasks, weights after Ming et al., Kendall et al., Liu et al., at random
 mcfa-equal-far         mcfa-equal whose windows without a face are the paper's alone: none of them
                        is a near miss
+fac-equal-among        fac-equal among the windows without a face that detection has: they are in
+                       its batches and its batch norm, and teach nothing; as many steps as detection
 X-S, X-M               what S_Net and M_Net of network X answer
 =====================  ========================================================================
 
@@ -37,6 +39,7 @@ import argparse
 import json
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import collecting
@@ -71,6 +74,7 @@ NETWORKS = {
     "fll-fac": ("MCFA_FLL_FAC", "dynamic"),
     "fd-fac": ("MCFA_FD_FAC", "dynamic"),
     "mcfa-equal-far": ("MCFA", "equal"),
+    "fac-equal-among": ("MCFA_FAC", "equal"),
 }
 #: Those whose S_Net and M_Net are reported as well.
 COARSE = ("mcfa", "mcfa-equal")
@@ -82,7 +86,8 @@ DIFFERENCES = (
     *(pair for n in COARSE for pair in (f"{n} - {n}-M", f"{n}-M - {n}-S")),
     *(f"mcfa{s} - mcfa-equal" for s in ("", "-inverse", "-uncertainty", "-dwa", "-random")),
     "fac - fac-equal",
-)
+    "fac-equal-among - fac-equal", "mcfa-equal - fac-equal-among", "mcfa-equal - mcfa-equal-far",
+)  # fmt: skip
 
 
 def run(
@@ -97,6 +102,7 @@ def run(
             continue
         variant, scheme = NETWORKS[name]
         train = material.far if name.endswith("-far") else material.train
+        train = among(train) if name.endswith("-among") else train
         train = on_device(train, device) if device != "cpu" else train
         place = folder / "runs" / name
         model, history, trace = train_windows(
@@ -110,6 +116,14 @@ def run(
             report(model.variant(net), material.test, folder / f"{name}-{net}.json", record, device)
         noted = {**record, "trace": collecting.rounded(trace.tolist())}
         report(model, material.test, folder / f"{name}.json", noted, device)
+
+
+def among(windows: FaceDataset) -> FaceDataset:
+    """The same windows for attributes alone; those without a face stay, as if nobody labelled."""
+    whole = replace(windows.faces, is_face=None)
+    kept = FaceDataset(whole, names=windows.names, source=f"{windows.source}, all as faces")
+    kept.framing = windows.framing
+    return kept
 
 
 def about(

@@ -98,7 +98,7 @@ def plot_weight_against_loss(
     Args:
         pairs: heading of a panel to weights ``(M,)`` and losses ``(M,)``.
         names: the M attributes.
-        named: so many of the largest weights are named.
+        named: so many of the largest weights are named, if they are twice the equal weight.
         title: of the figure.
 
     Raises:
@@ -118,7 +118,7 @@ def plot_weight_against_loss(
         axes.axhline(1 / len(names), color=theme.INK, linewidth=1, linestyle=":")
         axes.plot(loss, weight, "o", color=theme.SERIES[0], markersize=4, alpha=0.75)
         middle = (loss.min() + loss.max()) / 2
-        for j in first:
+        for j in first[weight[first] > 2 / len(names)]:
             left = loss[j] < middle
             axes.annotate(
                 pretty(names[j]), (loss[j], weight[j]), fontsize=8, va="center",
