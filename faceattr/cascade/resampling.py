@@ -56,21 +56,20 @@ def combine(picture: Tensor, rows: Taps, columns: Taps, bounds: list[int] | None
         bounds: least row and column of the indices, and one more than the greatest of each.
 
     Returns:
-        ``(h, w, 3)`` float, in the picture's units.
+        ``(h, w, 3)`` float in [0, 1].
     """
     (y, weight_y), (x, weight_x) = rows, columns
     if bounds is None:
         bounds = [int(v) for v in (y.amin(), x.amin(), y.amax() + 1, x.amax() + 1)]
     top, left, bottom, right = bounds
-    part = picture[:, top:bottom, left:right].permute(1, 2, 0)  # (H, W, 3)
-    part = part.to(torch.float32, memory_format=torch.contiguous_format)
+    part = picture[:, top:bottom, left:right].float().permute(1, 2, 0).contiguous()  # (H, W, 3)
     wide = right - left
     down = F.embedding_bag(
         y - top, part.view(-1, 3 * wide), mode="sum", per_sample_weights=weight_y
     )
     turned = down.view(-1, wide, 3).transpose(0, 1).reshape(wide, -1)  # (W, 3 h)
-    across = F.embedding_bag(x - left, turned, mode="sum", per_sample_weights=weight_x)  # (w, 3 h)
-    return across.view(len(x), -1, 3).transpose(0, 1)  # (h, w, 3)
+    across = F.embedding_bag(x - left, turned, mode="sum", per_sample_weights=weight_x / 255)
+    return across.view(len(x), -1, 3).transpose(0, 1)  # (w, 3 h) to (h, w, 3)
 
 
 def windows_of(halved: list[Tensor], windows: Tensor, size: int) -> Tensor:
@@ -102,4 +101,4 @@ def windows_of(halved: list[Tensor], windows: Tensor, size: int) -> Tensor:
         )  # n of top, left, bottom, right
         for j, row in enumerate(mine.tolist()):
             found[row] = combine(picture, (y[j], v[j]), (x[j], u[j]), bounds[j])
-    return found.div_(255).permute(0, 3, 1, 2)
+    return found.permute(0, 3, 1, 2)
