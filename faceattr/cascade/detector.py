@@ -31,6 +31,9 @@ from faceattr.models.mcfa import MCFA, NETS, corners
 SETTINGS = "cascade.json"
 #: Intersection over union above which the less sure of two windows is dropped, stage by stage.
 OVERLAP = (0.6, 0.6, 0.4)
+#: Windows of a picture that suppression compares with each other, the surest: its time grows with
+#: their square, and with low thresholds a large picture has a million.
+COMPARED = 10_000
 #: The smallest face searched for by default: in pixels, and as a share of the longer side.
 MIN_FACE, MIN_SHARE = 20.0, 1 / 32
 
@@ -86,6 +89,8 @@ class Cascade:
             names = (
                 ATTRIBUTES if count == len(ATTRIBUTES) else [f"attribute {j}" for j in range(count)]
             )
+        if len(names) != count:
+            raise DataError(f"{len(names)} names for {count} attributes: give one for each")
         self.names = tuple(names)
         self.thresholds, self.min_face, self.factor = tuple(thresholds), min_face, factor
         self.most, self.batch, self.tile = most, batch, tile
@@ -108,6 +113,8 @@ class Cascade:
             try:
                 chosen = json.loads(file.read_text()) if chosen is None else chosen
                 how["thresholds"] = [float(t) for t in chosen["thresholds"]]
+                if len(how["thresholds"]) != 3 or not all(0 <= t <= 1 for t in how["thresholds"]):
+                    raise ValueError("thresholds are three probabilities")
             except (ValueError, KeyError, TypeError) as error:
                 raise CheckpointError(
                     f"{file} is torn ({error}): delete it, or choose thresholds again"
@@ -256,13 +263,12 @@ class Cascade:
         sides = candidates.boxes[:, 2:] - candidates.boxes[:, :2]
         good = (candidates.scores >= self.thresholds[stage]) & (sides > 1).all(1)
         rows = good.nonzero()[:, 0]
+        if len(rows) > COMPARED:
+            rows = rows[candidates.scores[rows].argsort(descending=True, stable=True)]
+            rows = rows[_place(candidates.image[rows]) < COMPARED]
         some = candidates[rows]
         rows = rows[batched_nms(some.boxes, some.scores, some.image, OVERLAP[stage])]
-        image = candidates.image[rows]
-        place = torch.zeros_like(rows)
-        for k in image.unique():
-            place[image == k] = torch.arange(int((image == k).sum()), device=rows.device)
-        return rows[place < self.most]
+        return rows[_place(candidates.image[rows]) < self.most]
 
     def _check(self, scores: Tensor) -> None:
         if not bool(scores.isfinite().all()):
@@ -272,9 +278,20 @@ class Cascade:
             )
 
 
+def _place(image: Tensor) -> Tensor:
+    """Of rows from several pictures ``(n,)`` each one's place among those of its picture, from 0."""
+    order = image.argsort(stable=True)
+    count = image.bincount()
+    place = torch.empty_like(image)
+    first = (count.cumsum(0) - count)[image[order]]
+    place[order] = torch.arange(len(image), device=image.device) - first
+    return place
+
+
 def _pixels(image: PictureLike) -> Tensor:
     """uint8 ``(3, H, W)`` of any kind of picture."""
-    if isinstance(image, Tensor) and image.dtype == torch.uint8 and image.shape[:1] == (3,):
+    plain = isinstance(image, Tensor) and image.dtype == torch.uint8 and image.ndim == 3
+    if plain and len(image) == 3 and image.numel():
         return image
     pixels = np.asarray(read_image(image))  # (H, W, 3)
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1).contiguous()
