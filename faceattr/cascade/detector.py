@@ -279,7 +279,7 @@ class Cascade:
 
 
 def _place(image: Tensor) -> Tensor:
-    """Of rows from several pictures ``(n,)`` each one's place among those of its picture, from 0."""
+    """The place of each row ``(n,)`` among the rows of its picture, from 0."""
     order = image.argsort(stable=True)
     count = image.bincount()
     place = torch.empty_like(image)
