@@ -29,10 +29,9 @@ class _Brightness(nn.Module):
         ones = torch.ones_like(signal)
         box = torch.cat([self.low * ones] * 2 + [ones / 1.5] * 2, 1)
         found = {"face": 12 * (signal - 1.2), "box": box}
-        if only is None:
-            found["attributes"] = torch.cat([signal, -signal, 9 * ones], 1)
-            found["landmarks"] = torch.full((len(signal), 10, 1, 1), 0.5)
-        return found
+        found["attributes"] = torch.cat([signal, -signal, 9 * ones], 1)
+        found["landmarks"] = torch.full((len(signal), 10, 1, 1), 0.5)
+        return {task: found[task] for task in only or found}
 
 
 def bright(**changes) -> MCFA:

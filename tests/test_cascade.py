@@ -21,11 +21,13 @@ from faceattr.cascade import (
     match,
 )
 from faceattr.cascade.detector import OVERLAP, Candidates
-from faceattr.cascade.sheets import Piece, lay_out, paint, pieces, resample, scales
+from faceattr.cascade.folded import Folded
+from faceattr.cascade.resampling import windows_of
+from faceattr.cascade.sheets import Piece, _resampled, lay_out, paint, pieces, resample, scales
 from faceattr.checkpoint import save_checkpoint
 from faceattr.data.windows import cut_windows, halves
 from faceattr.errors import CheckpointError, DataError, ImageError
-from faceattr.models.mcfa import MCFA
+from faceattr.models.mcfa import MCFA, corners
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +126,53 @@ def test_pieces_and_windows_are_cut_alike(scale):
     assert beyond.max() == 0
 
 
+@pytest.mark.parametrize("piece", [
+    Piece(0, 0, 0.93, -9, -9, 60, 40), Piece(0, 0, 0.6, 150, 120, 52, 44),
+    Piece(0, 0, 0.2, -9, -9, 78, 66), Piece(0, 0, 1.7, 3, -5, 28, 28),
+])  # fmt: skip
+def test_axis_by_axis_a_piece_is_grid_samples(piece):
+    halved = halves((torch.rand(3, 240, 300) * 255).to(torch.uint8))
+    level = max(0, int(np.log2(max(1, 1 / piece.scale))))
+    theirs = _resampled(halved[level], 1 / (piece.scale * 2**level), piece)
+    torch.testing.assert_close(resample(halved, piece), theirs, atol=1e-4, rtol=0)
+
+
+def test_axis_by_axis_windows_are_roi_aligns():
+    torch.manual_seed(0)
+    halved = halves((torch.rand(3, 240, 300) * 255).to(torch.uint8))
+    corner = torch.rand(40, 2) * torch.tensor([340.0, 280.0]) - 40
+    windows = torch.cat([corner, corner + 5 + 200 * torch.rand(40, 1)], 1)
+    windows = torch.cat([windows, torch.tensor([[0.0, 0, 28, 28], [-90, -90, -20, -20]])])
+    found = windows_of(halved, windows, 28)
+    torch.testing.assert_close(found, cut_windows(halved, windows, 28), atol=1e-4, rtol=0)
+    assert found[-1].max() == 0, "beyond the picture"
+    assert windows_of(halved, windows[:0], 28).shape == (0, 3, 28, 28)
+
+
+def test_folded_networks_answer_as_the_model_does():
+    torch.manual_seed(0)
+    model = MCFA(**TINY).train()
+    for _ in range(3):
+        model(torch.rand(8, 3, 64, 64))
+    model.eval()
+    nets = Folded(model)
+    with torch.no_grad():
+        for depth in (2, 3):
+            windows = torch.rand(5, 3, model.sides[depth - 1], model.sides[depth - 1])
+            theirs = model.see(windows, depth)[-1]
+            ours = nets.look(windows, depth, ("face", "attributes"))
+            assert set(ours) == {"face", "attributes"}
+            close = {"atol": 1e-5, "rtol": 1e-4}
+            torch.testing.assert_close(ours["face"][:, 0], theirs.face_logits, **close)
+            torch.testing.assert_close(ours["attributes"], theirs.logits, **close)
+        window = torch.rand(3, 16, 16)
+        shared, scores = nets.slide(window)
+        theirs = model.see(window[None], 1)[0]
+        torch.testing.assert_close(scores.flatten(), theirs.face_logits, **close)
+        share = nets.boxes(shared[..., 0, 0])
+        torch.testing.assert_close(corners(share) * 16, theirs.boxes, atol=1e-4, rtol=1e-4)
+
+
 def test_folded_for_use_s_net_answers_the_same():
     net = MCFA(**TINY).s_net.train()
     for _ in range(3):
@@ -213,6 +262,27 @@ def test_suppression_is_torchvisions(cascade):
         cascade.most = 500
 
 
+def test_suppression_compares_no_more_than_it_can(cascade, monkeypatch):
+    from faceattr.cascade import detector
+
+    torch.manual_seed(0)
+    corner = torch.arange(400.0)[:, None] * torch.tensor([30.0, 0.0])
+    boxes = torch.cat([corner, corner + 20], 1)  # none on another
+    scores, image = 0.5 + torch.rand(400) / 2, torch.randint(0, 3, (400,))
+    asked = []
+    inner = detector.batched_nms
+    monkeypatch.setattr(
+        detector, "batched_nms", lambda b, *how: asked.append(len(b)) or inner(b, *how)
+    )
+    monkeypatch.setattr(detector, "COMPARED", 50)
+    rows = cascade._rows(Candidates(boxes, scores, image), 1)
+    assert asked == [150]
+    for k in range(3):
+        mine = (image == k).nonzero()[:, 0]
+        surest = mine[scores[mine].argsort(descending=True)[:50]]
+        assert rows[image[rows] == k].tolist() == surest.tolist()
+
+
 # --- any picture ----------------------------------------------------------------------------------
 
 
@@ -277,6 +347,8 @@ def test_grey_transparent_and_files(cascade, tmp_path):
         cascade(tmp_path / "no-such.png")
     with pytest.raises(ImageError, match="no picture"):
         cascade(np.zeros((5, 5, 7)))
+    with pytest.raises(ImageError, match="no picture"):
+        cascade(torch.zeros(3, 0, 4, dtype=torch.uint8))
 
 
 def test_eight_thousand_pixels_in_bounded_pieces(monkeypatch):
@@ -314,6 +386,7 @@ def test_settings_that_cannot_be():
         ({"tile": 20}, "tile=20"),
         ({"factor": 1.0}, "factor=1.0"),
         ({"min_face": 0.1}, "min_face=0.1"),
+        ({"names": ["a"]}, "1 names for 3 attributes"),
     ):
         with pytest.raises(DataError, match=says):
             Cascade(bright(), device="cpu", **how)
@@ -330,9 +403,10 @@ def test_from_a_checkpoint_with_its_thresholds(tmp_path):
     assert loaded.thresholds == (0.1, 0.2, 0.3)
     assert loaded.names == ("a", "b", "c")
     assert Cascade.load(tmp_path, device="cpu", thresholds=(0, 0, 0)).thresholds == (0, 0, 0)
-    (tmp_path / "cascade.json").write_text("{")
-    with pytest.raises(CheckpointError, match="cascade.json is torn"):
-        Cascade.load(tmp_path, device="cpu")
+    for torn in ("{", "[1]", '{"thresholds": [0.5, 0.5]}', '{"thresholds": [0.5, 0.5, NaN]}'):
+        (tmp_path / "cascade.json").write_text(torn)
+        with pytest.raises(CheckpointError, match=r"cascade.json is torn"):
+            Cascade.load(tmp_path, device="cpu")
     told = {"cascade": {"thresholds": [0.7, 0.8, 0.9]}}
     alone = save_checkpoint(tmp_path / "x" / "a.safetensors", model, record=told)
     assert Cascade.load(alone, device="cpu").thresholds == (0.7, 0.8, 0.9)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,74 +16,26 @@ from torch import Tensor
 from torchvision.ops import batched_nms
 
 from faceattr.attributes import ATTRIBUTES
+from faceattr.cascade.folded import Folded
+from faceattr.cascade.found import Candidates, FoundFaces
+from faceattr.cascade.resampling import windows_of
 from faceattr.cascade.sheets import Laid, lay_out, paint, pieces, scales
 from faceattr.checkpoint import find_checkpoint, load_checkpoint
 from faceattr.data.convert import PictureLike, read_image
-from faceattr.data.windows import cut_windows, from_window, halves, window_round
+from faceattr.data.windows import from_window, halves, window_round
 from faceattr.device import resolve
 from faceattr.errors import CheckpointError, DataError
 from faceattr.models.mcfa import MCFA, NETS, corners
-from faceattr.models.mcfa_nets import SNet
 
 #: The file beside a checkpoint that holds thresholds.
 SETTINGS = "cascade.json"
 #: Intersection over union above which the less sure of two windows is dropped, stage by stage.
 OVERLAP = (0.6, 0.6, 0.4)
+#: Windows of a picture that suppression compares with each other, the surest: its time grows with
+#: their square, and with low thresholds a large picture has a million.
+COMPARED = 10_000
 #: The smallest face searched for by default: in pixels, and as a share of the longer side.
 MIN_FACE, MIN_SHARE = 20.0, 1 / 32
-
-
-@dataclass
-class FoundFaces:
-    """The K faces found in one picture, the surest first; K may be 0.
-
-    Attributes:
-        boxes: ``(K, 4)`` xyxy in pixels. scores: ``(K,)`` probability of a face, by L_Net.
-        landmarks: ``(K, 5, 2)`` in pixels, None if the network was not trained for them.
-        probabilities: ``(K, M)`` of each attribute.
-        names: the M attributes.
-        stages: boxes ``(n, 4)`` and scores ``(n,)`` that passed each of S_Net, M_Net and L_Net.
-        windows: how many windows each stage looked at.
-    """
-
-    boxes: Tensor
-    scores: Tensor
-    landmarks: Tensor | None
-    probabilities: Tensor
-    names: tuple[str, ...] = ATTRIBUTES
-    stages: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
-    windows: dict[str, int] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.boxes)
-
-    def to_dict(self) -> dict:
-        """Faces as JSON-able rows: box, score, landmarks, attributes."""
-        rows = []
-        for k in range(len(self)):
-            row = {"box": _rounded(self.boxes[k], 1), "score": round(self.scores[k].item(), 4)}
-            if self.landmarks is not None:
-                row["landmarks"] = _rounded(self.landmarks[k], 1)
-            told = zip(self.names, self.probabilities[k].tolist(), strict=True)
-            row["attributes"] = {name: round(p, 4) for name, p in told}
-            rows.append(row)
-        return {"faces": rows}
-
-
-@dataclass
-class Candidates:
-    """Faces that a stage believes to see in several pictures.
-
-    Attributes:
-        boxes: ``(n, 4)`` xyxy in pixels. scores: ``(n,)``. image: ``(n,)`` in which picture.
-    """
-
-    boxes: Tensor
-    scores: Tensor
-    image: Tensor
-
-    def __getitem__(self, rows) -> Candidates:
-        return Candidates(self.boxes[rows], self.scores[rows], self.image[rows])
 
 
 class Cascade:
@@ -132,13 +83,14 @@ class Cascade:
             )
         self.device = resolve(device)
         self.model = model.to(self.device).eval()
-        net = model.s_net
-        self.s_net = net.folded() if isinstance(net, SNet) else net  # as it is now: not trained on
+        self.nets = Folded(self.model)  # as it is now: not trained on
         count = model.config["num_attributes"]
         if names is None:
             names = (
                 ATTRIBUTES if count == len(ATTRIBUTES) else [f"attribute {j}" for j in range(count)]
             )
+        if len(names) != count:
+            raise DataError(f"{len(names)} names for {count} attributes: give one for each")
         self.names = tuple(names)
         self.thresholds, self.min_face, self.factor = tuple(thresholds), min_face, factor
         self.most, self.batch, self.tile = most, batch, tile
@@ -161,6 +113,8 @@ class Cascade:
             try:
                 chosen = json.loads(file.read_text()) if chosen is None else chosen
                 how["thresholds"] = [float(t) for t in chosen["thresholds"]]
+                if len(how["thresholds"]) != 3 or not all(0 <= t <= 1 for t in how["thresholds"]):
+                    raise ValueError("thresholds are three probabilities")
             except (ValueError, KeyError, TypeError) as error:
                 raise CheckpointError(
                     f"{file} is torn ({error}): delete it, or choose thresholds again"
@@ -217,7 +171,7 @@ class Cascade:
 
     def propose(self, pictures: list[list[Tensor]]) -> tuple[Candidates, Tensor]:
         """The first stage: boxes that S_Net lets pass, and its windows in each picture."""
-        net, frame = self.s_net, self.model.config["frame"]
+        net, frame = self.nets, self.model.config["frame"]
         parts = []
         for k, picture in enumerate(pictures):
             size = tuple(picture[0].shape[-2:])
@@ -244,10 +198,9 @@ class Cascade:
 
     def _slide(self, sheet: Tensor, laid: list[Laid]) -> Candidates:
         """Boxes on one sheet ``(3, H, W)`` that pass the first threshold."""
-        net, heads = self.s_net, self.model.heads[0]
-        images = self.model.normalize(sheet[None])
-        shared = net(images.contiguous(memory_format=torch.channels_last))
-        scores = heads(shared, only=("face",))["face"][0, 0].sigmoid()  # (h, w)
+        net = self.nets
+        shared, scores = net.slide(sheet)
+        scores = scores.sigmoid()  # (h, w)
         self._check(scores)
         parts: dict[str, list[Tensor]] = {"boxes": [], "scores": [], "image": []}
         for one in laid:
@@ -255,8 +208,8 @@ class Cascade:
             high, wide = net.positions(piece.height), net.positions(piece.width)
             mine = scores[row : row + high, column : column + wide]
             y, x = (mine >= self.thresholds[0]).nonzero().unbind(1)
-            passed = shared[0, :, row + y, column + x].T[..., None, None]  # (n, C, 1, 1)
-            share = corners(heads(passed, only=("box",))["box"].flatten(1))  # (n, 4) of the window
+            passed = shared[0, :, row + y, column + x].T  # (n, C)
+            share = corners(net.boxes(passed))  # (n, 4) of the window
             corner = torch.stack([x, y], 1) * net.stride  # (n, 2) in pixels of the piece
             corner = corner + torch.tensor([piece.x, piece.y], device=self.device)
             parts["boxes"].append((corner.repeat(1, 2) + share * net.side) / piece.scale)
@@ -266,33 +219,40 @@ class Cascade:
 
     def look(
         self, pictures: list[list[Tensor]], candidates: Candidates, depth: int
-    ) -> tuple[Candidates, Tensor | None, Tensor]:
+    ) -> tuple[Candidates, Tensor | None, Tensor | None]:
         """The second or third stage on windows round boxes.
 
         Returns:
-            What passes, with its landmarks in pixels of the picture (or None) and probabilities.
+            What passes; of the third stage its landmarks in pixels of the picture (None if the
+            network was not trained for them) and probabilities, None and None of the second.
         """
         model, side = self.model, self.model.sides[depth - 1]
         windows = window_round(candidates.boxes, model.config["frame"])
         found = Candidates(candidates.boxes.clone(), candidates.scores.clone(), candidates.image)
-        count = len(windows)
+        count, last = len(windows), depth == len(NETS)
         points = torch.zeros(count, 5, 2, device=self.device)
         logits = torch.zeros(count, model.config["num_attributes"], device=self.device)
-        landmarks = "landmarks" in model.config["tasks"]
+        landmarks = last and "landmarks" in model.config["tasks"]
+        only = ("face", "box", "landmarks", "attributes") if last else ("face", "box")
         for rows in torch.arange(count, device=self.device).split(self.batch):
             crops = torch.empty(len(rows), 3, side, side, device=self.device)
+            crops = crops.contiguous(memory_format=torch.channels_last)
             for k in candidates.image[rows].unique().tolist():
                 mine = (candidates.image[rows] == k).nonzero()[:, 0]
-                crops[mine] = cut_windows(pictures[k], windows[rows[mine]], side)
-            outputs = model.see(crops, depth)[-1]
-            places = outputs.boxes.float().view(-1, 2, 2)
+                crops[mine] = windows_of(pictures[k], windows[rows[mine]], side)
+            raw = self.nets.look(crops, depth, only)
+            places = (corners(raw["box"].float()) * side).view(-1, 2, 2)
             found.boxes[rows] = from_window(places, windows[rows], side).flatten(1)
-            found.scores[rows] = outputs.face_logits.float().sigmoid()
-            logits[rows] = outputs.logits.float()
+            found.scores[rows] = raw["face"][:, 0].float().sigmoid()
+            if last:
+                logits[rows] = raw["attributes"].float()
             if landmarks:
-                points[rows] = from_window(outputs.landmarks.float(), windows[rows], side)
+                places = raw["landmarks"].float().unflatten(1, (5, 2)) * side
+                points[rows] = from_window(places, windows[rows], side)
         self._check(found.scores)
         kept = self._rows(found, depth - 1)
+        if not last:
+            return found[kept], None, None
         return found[kept], points[kept] if landmarks else None, logits[kept].sigmoid()
 
     def _keep(self, candidates: Candidates, stage: int) -> Candidates:
@@ -303,13 +263,12 @@ class Cascade:
         sides = candidates.boxes[:, 2:] - candidates.boxes[:, :2]
         good = (candidates.scores >= self.thresholds[stage]) & (sides > 1).all(1)
         rows = good.nonzero()[:, 0]
+        if len(rows) > COMPARED:
+            rows = rows[candidates.scores[rows].argsort(descending=True, stable=True)]
+            rows = rows[_place(candidates.image[rows]) < COMPARED]
         some = candidates[rows]
         rows = rows[batched_nms(some.boxes, some.scores, some.image, OVERLAP[stage])]
-        image = candidates.image[rows]
-        place = torch.zeros_like(rows)
-        for k in image.unique():
-            place[image == k] = torch.arange(int((image == k).sum()), device=rows.device)
-        return rows[place < self.most]
+        return rows[_place(candidates.image[rows]) < self.most]
 
     def _check(self, scores: Tensor) -> None:
         if not bool(scores.isfinite().all()):
@@ -319,13 +278,20 @@ class Cascade:
             )
 
 
+def _place(image: Tensor) -> Tensor:
+    """The place of each row ``(n,)`` among the rows of its picture, from 0."""
+    order = image.argsort(stable=True)
+    count = image.bincount()
+    place = torch.empty_like(image)
+    first = (count.cumsum(0) - count)[image[order]]
+    place[order] = torch.arange(len(image), device=image.device) - first
+    return place
+
+
 def _pixels(image: PictureLike) -> Tensor:
     """uint8 ``(3, H, W)`` of any kind of picture."""
-    if isinstance(image, Tensor) and image.dtype == torch.uint8 and image.shape[:1] == (3,):
+    plain = isinstance(image, Tensor) and image.dtype == torch.uint8 and image.ndim == 3
+    if plain and len(image) == 3 and image.numel():
         return image
     pixels = np.asarray(read_image(image))  # (H, W, 3)
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1).contiguous()
-
-
-def _rounded(values: Tensor, digits: int) -> list:
-    return values.double().round(decimals=digits).tolist()

@@ -15,7 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from faceattr.cascade.resampling import combine, taps
 from faceattr.errors import DataError
+
+#: Widths of a sheet that are tried.
+_WIDTHS = 12
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ def pieces(
 
 
 def lay_out(parts: list[Piece], stride: int, side: int) -> tuple[list[Laid], list[tuple[int, int]]]:
-    """Lay pieces on sheets in shelves, the highest first.
+    """Lay pieces on sheets, of the width that leaves least of them empty.
 
     Args:
         parts: none larger than ``side``.
@@ -114,27 +118,44 @@ def lay_out(parts: list[Piece], stride: int, side: int) -> tuple[list[Laid], lis
     Returns:
         The pieces with their places, and height and width of each sheet.
     """
+    widest = max((_up(piece.width, stride) for piece in parts), default=stride)
+    widths = range(widest, max(side, widest) + 1, max(stride, (side - widest) // _WIDTHS))
+    tries = [_laid_out(parts, stride, side, _up(width, stride)) for width in widths[: _WIDTHS + 1]]
+    return min(tries, key=lambda each: sum(height * width for height, width in each[1]))
 
-    def up(pixels: int) -> int:
-        return -(-pixels // stride) * stride
 
-    area = sum(up(piece.width) * up(piece.height) for piece in parts)
-    widest = max((up(piece.width) for piece in parts), default=stride)
-    width = min(max(side, widest), max(widest, up(int(area**0.5))))
+def _laid_out(
+    parts: list[Piece], stride: int, side: int, width: int
+) -> tuple[list[Laid], list[tuple[int, int]]]:
+    """Highest first, each as near to the top of the first sheets as there is room.
+
+    Room is a list of rectangles that are still empty; a piece takes the upper left corner of one,
+    which leaves one to its right, as high as the piece, and one below.
+    """
     laid: list[Laid] = []
-    heights: list[int] = []
-    x = y = shelf = 0
-    for piece in sorted(parts, key=lambda p: -p.height):
-        wide, high = up(piece.width), up(piece.height)
-        if x + wide > width:  # a new shelf
-            x, y, shelf = 0, y + shelf, 0
-        if not heights or y + high > max(side, high):  # a new sheet
-            heights.append(0)
-            x = y = shelf = 0
-        laid.append(Laid(piece, len(heights) - 1, x, y))
-        x, shelf = x + wide, max(shelf, high)
-        heights[-1] = max(heights[-1], y + shelf)
-    return laid, [(height, width) for height in heights]
+    sizes: list[tuple[int, int]] = []
+    room: list[tuple[int, int, int, int, int]] = []  # sheet, y, x, height, width
+    for piece in sorted(parts, key=lambda p: (-p.height, -p.width)):
+        wide, high = _up(piece.width, stride), _up(piece.height, stride)
+        fits = [place for place in room if place[3] >= high and place[4] >= wide]
+        if fits:
+            place = min(fits, key=lambda p: (p[0], p[1] + high, p[4]))
+            room.remove(place)
+        else:
+            place = (len(sizes), 0, 0, max(side, high), width)
+            sizes.append((0, 0))
+        sheet, y, x, height, across = place
+        laid.append(Laid(piece, sheet, x, y))
+        room += [
+            (sheet, y, x + wide, high, across - wide),
+            (sheet, y + high, x, height - high, across),
+        ]
+        sizes[sheet] = (max(sizes[sheet][0], y + high), max(sizes[sheet][1], x + wide))
+    return laid, sizes
+
+
+def _up(pixels: int, stride: int) -> int:
+    return -(-pixels // stride) * stride
 
 
 def paint(laid: list[Laid], size: tuple[int, int], pictures: list[list[Tensor]]) -> Tensor:
@@ -145,23 +166,35 @@ def paint(laid: list[Laid], size: tuple[int, int], pictures: list[list[Tensor]])
         pictures: of each image, what :func:`~faceattr.data.windows.halves` made of it.
     """
     device = pictures[laid[0].piece.image][0].device
-    sheet = torch.zeros(3, *size, device=device)
+    sheet = torch.zeros(*size, 3, device=device)  # colours last, as convolutions like it
     for one in laid:
         piece = one.piece
         rows, columns = slice(one.y, one.y + piece.height), slice(one.x, one.x + piece.width)
-        sheet[:, rows, columns] = resample(pictures[piece.image], piece)
-    return sheet
+        sheet[rows, columns] = resample(pictures[piece.image], piece).permute(1, 2, 0)
+    return sheet.permute(2, 0, 1)
 
 
 def resample(halved: list[Tensor], piece: Piece) -> Tensor:
     """A piece ``(3, h, w)`` float in [0, 1], black beyond the picture.
 
     Each pixel is the mean of four bilinear samples of the half that is just larger, as in
-    :func:`~faceattr.data.windows.cut_windows`; for a large piece ``grid_sample`` takes them a few
-    times as fast.
+    :func:`~faceattr.data.windows.cut_windows`.
     """
     level = min(len(halved) - 1, max(0, int(math.log2(max(1.0, 1 / piece.scale)))))
     picture, step = halved[level], 1 / (piece.scale * 2**level)  # pixels of it in one of the piece
+    if picture.device.type != "cpu":
+        return _resampled(picture, step, piece)
+    one, (height, width) = torch.tensor([step]), picture.shape[-2:]
+    spans = ((piece.y, piece.height, height), (piece.x, piece.width, width))
+    rows, columns = (
+        [found[0] for found in taps(torch.tensor([begin * step]), one, length, side, held=False)]
+        for begin, length, side in spans
+    )
+    return combine(picture, rows, columns).permute(2, 0, 1)
+
+
+def _resampled(picture: Tensor, step: float, piece: Piece) -> Tensor:
+    """As :func:`resample`, with ``grid_sample``, for a GPU."""
     height, width = picture.shape[-2:]
     out = torch.zeros(3, piece.height, piece.width, device=picture.device)
     grids, spans = [], []

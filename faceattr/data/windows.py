@@ -106,13 +106,20 @@ def cut_windows(
     shrink = (sides / torch.tensor([size[1], size[0]], device=device)).amin(1)  # (N,)
     if isinstance(image, Tensor) and len(windows) and float(shrink.max()) > 2:
         pyramid = halves(image)
-    level = shrink.clamp(min=1).log2().floor().long().clamp(max=len(pyramid) - 1)  # (N,)
+    level = level_of(windows, size, len(pyramid))  # (N,)
     found = torch.empty(len(windows), 3, *size, device=device)
     for k, picture in enumerate(pyramid):
         rows = (level == k).nonzero()[:, 0]
         order = windows[rows, 1].argsort()  # from top to bottom, so that parts are low and wide
         _cut(picture, windows / 2**k, rows[order], size, found)
     return found
+
+
+def level_of(windows: Tensor, size: tuple[int, int], levels: int) -> Tensor:
+    """Which half of a picture each window ``(N, 4)`` is cut from: the one just larger, ``(N,)``."""
+    sides = windows[:, 2:] - windows[:, :2]
+    shrink = (sides / torch.tensor([size[1], size[0]], device=windows.device)).amin(1)
+    return shrink.clamp(min=1).log2().floor().long().clamp(max=levels - 1)
 
 
 def _cut(

@@ -94,15 +94,7 @@ class SNet(nn.Module):
 
         It answers the same to rounding, five times as fast on a CPU.
         """
-        other = copy.deepcopy(self).eval()
-        layers: list[nn.Module] = []
-        for layer in other.trunk:
-            if isinstance(layer, nn.BatchNorm2d):
-                layers[-1] = fuse_conv_bn_eval(layers[-1], layer)
-            else:
-                layers.append(layer)
-        other.trunk = nn.Sequential(*layers)
-        return other.requires_grad_(False).to(memory_format=torch.channels_last)
+        return _folded(self)
 
     def positions(self, pixels: int) -> int:
         """How many windows lie side by side along ``pixels`` pixels; 0 where none fits."""
@@ -141,6 +133,10 @@ class CoarseToFine(nn.Module):
         self.full = nn.Linear(widths[-1] * cells * cells, units)
         nn.init.kaiming_normal_(self.full.weight, nonlinearity="relu")
         nn.init.zeros_(self.full.bias)
+
+    def folded(self) -> CoarseToFine:
+        """A copy for use alone, as :meth:`SNet.folded`."""
+        return _folded(self)
 
     def forward(self, images: Tensor, coarser: Tensor) -> Tensor:
         """``(B, 3, side, side)`` and shared features ``(B, C)`` to ``(B, units + C)``."""
@@ -233,3 +229,16 @@ def _two_layers(channels: int, hidden: int, size: int) -> nn.Sequential:
     initialise(layers)
     nn.init.normal_(layers[-1].weight, std=0.01)
     return layers
+
+
+def _folded(net: nn.Module) -> nn.Module:
+    """A copy of a network whose ``trunk`` has no batch norm left, channels last in memory."""
+    other = copy.deepcopy(net).eval()
+    layers: list[nn.Module] = []
+    for layer in other.trunk:
+        if isinstance(layer, nn.BatchNorm2d):
+            layers[-1] = fuse_conv_bn_eval(layers[-1], layer)
+        else:
+            layers.append(layer)
+    other.trunk = nn.Sequential(*layers)
+    return other.requires_grad_(False).to(memory_format=torch.channels_last)
