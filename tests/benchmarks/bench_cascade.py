@@ -12,7 +12,7 @@ itself, all taking turns, and the fastest round of each picture counts.
 
     python tests/benchmarks/bench_cascade.py CHECKPOINT [--scenes 24] [--rounds 3] [--device cpu]
 
-CHECKPOINT is an MCFA trained on drawn scenes, by default the shipped one. Prints one JSON object a
+CHECKPOINT is an MCFA that knows drawn scenes, by default the shipped one. Prints one JSON object a
 line and exits with 1 when the cascade at MTCNN's recall is slower, or does not reach it.
 """
 
@@ -92,7 +92,7 @@ def thresholds_for(
 def main() -> int:
     """Measure both and print a row."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("checkpoint", nargs="?", default="mcfa-synth")
+    parser.add_argument("checkpoint", nargs="?", default="mcfa-mixed")
     parser.add_argument("--scenes", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
