@@ -104,7 +104,14 @@ class Interrupt(Callback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("scheme", ["dwa", "uncertainty"])
+class Never(Callback):
+    """No training is to begin."""
+
+    def on_start(self, run):
+        raise AssertionError("training began")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_stopped_run_goes_on_as_if_nothing_had_happened(windows, tmp_path, scheme):
     how = {**SHORT, "epochs": 4, "scheme": scheme}
     model, _, trace = train_windows(windows, **how)
@@ -164,6 +171,8 @@ def test_what_cannot_work_is_refused(windows, scenes):
         train_windows(windows, variant="MCFA_X", **SHORT)
     with pytest.raises(UnknownNameError, match="unknown weighting 'best'"):
         train_mcfa(scenes, weighting="best", **SHORT)
+    with pytest.raises(DataError, match="recall=1.5"):  # at once, not after hours of training
+        train_mcfa(scenes, recall=1.5, **{**SHORT, "callbacks": [Never()]})
     bare = windows.subset(range(32))
     bare.faces.landmarks = None
     with pytest.raises(DataError, match="no landmarks to learn landmarks from"):
@@ -278,6 +287,10 @@ def test_the_shipped_checkpoint_is_meant_where_none_is_named(scene, tmp_path, ca
     [
         (["train", "mcfa", "--view", "aligned", *FEW], "--view aligned shows faces that are cut"),
         (["train", "snet3", "--weighting", "equal", *FEW], "has no --weighting: it is for mcfa"),
+        (
+            ["train", "mcfa-fac", "--recall", "0.9", *FEW],
+            "has no --recall: it is for mcfa, mcfa-fd",
+        ),
         (["train", "mcfa", "--steps", "frl", *FEW], "mcfa has no --steps"),
         (["train", "mcfa", "--data", "celeba"], "--root"),
         (["train", "mcfa", "--data", "celeba", "--root", "x", "--size", "64x48"], "in a square"),

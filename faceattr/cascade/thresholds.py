@@ -70,8 +70,7 @@ def choose_thresholds(
     Raises:
         DataError: no face in any scene, or a recall out of range.
     """
-    if not 0 < recall < 1:
-        raise DataError(f"recall={recall}: give the share of faces to be found, between 0 and 1")
+    check_recall(recall)
     faces = sum(len(boxes) for boxes in truth)
     if not faces:
         raise DataError("no face in these scenes: thresholds are chosen on scenes with faces")
@@ -106,6 +105,16 @@ def choose_thresholds(
             stacklevel=2,
         )
     return Chosen(tuple(chosen), tuple(reached), recall, faces)
+
+
+def check_recall(recall: float) -> None:
+    """See that a share of faces can be asked for.
+
+    Raises:
+        DataError: it is out of range.
+    """
+    if not 0 < recall < 1:
+        raise DataError(f"recall={recall}: give the share of faces to be found, between 0 and 1")
 
 
 def _surest(found: Candidates, truth: Sequence[Tensor], iou: float) -> Tensor:

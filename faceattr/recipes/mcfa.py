@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from faceattr.cascade import Cascade, choose_thresholds
+from faceattr.cascade.thresholds import check_recall
 from faceattr.data.faces import Augment, FaceDataset
 from faceattr.data.window_samples import FaceWindows, for_tasks
 from faceattr.errors import DataError
@@ -176,6 +177,7 @@ def train_mcfa(
         DataError, UnknownNameError, TrainingError: as :func:`train_windows`.
     """
     check_seed(seed)
+    check_recall(recall)
     model = new_mcfa(preset, variant, len(data.names), seed, weighting)
     size, frame = model.config["size"], model.config["frame"]
     cut = {"size": size, "frame": frame, "near": near, "seed": seed}
@@ -238,7 +240,7 @@ def _recipe(name: str, summary: str) -> SceneRecipe:
         epochs=None,
         batch_size=64,
         source="MCFA (Zhuang et al., ICPR 2018)",
-        options=("preset", "weighting", "recall"),
+        options=("preset", "weighting") + ("recall",) * ("detection" in VARIANTS[METHODS[name]]),
     )
 
 
