@@ -34,8 +34,9 @@ def small(monkeypatch):
     monkeypatch.setattr(mtfap, "SWEEP_AT", 30)
     monkeypatch.setattr(mtfap, "HEADS", HEADS)
     monkeypatch.setattr(mtfap, "SWEEPS", SWEEPS)
+    monkeypatch.setattr(mtfap, "STRONG", ("graph-logdet+alpha=3+xi=5",))
     monkeypatch.setattr(mtfap, "TRAINED_SWEEPS", ("groups+gamma=1000", "probed"))
-    monkeypatch.setattr(mtfap, "BESIDE", {"shuffled": (8,), "l2": (8,)})
+    monkeypatch.setattr(mtfap, "BESIDE", {"shuffled": (8,), "graph-logdet+alpha=3": (8,)})
     monkeypatch.setattr(mtfap, "INDEPENDENT", (8,))
     monkeypatch.setattr(mtfap, "VERIFIERS", ("none-8", "groups-30"))
     for name, value in {"STEPS": 1, "FEWEST": 1, "MOST": 1, "BOOTSTRAP": 10}.items():
@@ -63,6 +64,9 @@ def test_a_name_says_what_is_trained():
     how = mtfap_jobs.settings_of("groups+gamma=10+lam=0.1", 0)
     assert how == {"structure": "groups", "gamma": 10.0, "lam": 0.1}
     assert mtfap_jobs.settings_of("graph-mtrl", 0) == {"structure": "graph", "graph_step": "mtrl"}
+    dense = mtfap_jobs.settings_of("graph-logdet+alpha=3+xi=20", 0)
+    assert dense["graph_settings"] == {"alpha": 3.0}
+    assert dense["xi"] == 20
     assert mtfap_jobs.settings_of("probed", 0)["columns"] == 1
     wrong = mtfap_jobs.settings_of("shuffled", 0)["groups"]
     assert [len(g) for g in wrong.values()] == [len(g) for g in GROUPS.values()]
@@ -73,7 +77,8 @@ def test_a_name_says_what_is_trained():
 def test_what_is_compared():
     pairs = mtfap.differences(
         ["heads-groups-50", "heads-l2-50", "heads-graph-logdet-50", "groups-50", "none-50",
-         "heads-groups+gamma=1+lam=0.01-50", "heads-groups+gamma=10+lam=1-50", "probed-50"]
+         "heads-groups+gamma=1+lam=0.01-50", "heads-groups+gamma=10+lam=1-50", "probed-50",
+         "heads-groups+gamma=10-50", "heads-l2+xi=5-50", "heads-graph-logdet+alpha=3+xi=5-50"]
     )  # fmt: skip
     assert set(pairs) == {
         "heads-groups-50 - heads-l2-50",
@@ -82,6 +87,10 @@ def test_what_is_compared():
         "groups-50 - none-50",
         "heads-groups+gamma=10+lam=1-50 - heads-groups+gamma=1+lam=0.01-50",
         "probed-50 - groups-50",
+        "heads-groups+gamma=10-50 - heads-groups-50",
+        "heads-l2+xi=5-50 - heads-l2-50",
+        "heads-graph-logdet+alpha=3+xi=5-50 - heads-l2+xi=5-50",
+        "heads-graph-logdet+alpha=3+xi=5-50 - heads-graph-logdet-50",
     }
 
 
@@ -125,7 +134,7 @@ def test_two_seeds_from_faces_to_results(small, tmp_path, capsys):
     assert sum(more["ranks"]) < sum(facts["heads-groups+gamma=1+lam=0.01-30"]["0"]["ranks"])
     assert np.shape(facts["heads-graph-logdet-30"]["0"]["adjacency"]) == (40, 40)
     graphs = facts["none-8"]["1"]["graphs"]
-    assert set(graphs) == set(mtfap_jobs.GRAPHS)
+    assert set(graphs) == {*mtfap_jobs.GRAPHS, "logdet, alpha 3"}
     assert len(graphs["logdet"]["alike"]["count"]) == 4
     rows = facts["verification"]["0"]["rows"]
     assert {"siamese", "siamese-identity", "truth kept", "siamese-identity + groups-30 all"} <= set(

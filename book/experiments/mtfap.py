@@ -14,7 +14,8 @@ heads-none-500                the same with next to no penalty
 heads-groups-500, ...         the nine known groups (proximal steps), the same by Algorithms 1 and
                               2, groups of the same sizes at random
 heads-graph-logdet-500, ...   Algorithm 3 with one of four steps for its graph
-heads-groups+gamma=10-500     another gamma, lambda or xi than the paper's
+heads-graph-logdet+alpha=3-.. more edges than with the step's own alpha, 0.3
+heads-l2+xi=20-500, ...       another xi, gamma or lambda than the paper's
 none-500                      the shared trunk without structure, trained from the start
 groups-500, graph-logdet-500  the same with known groups, with a learned graph
 l2-500, shuffled-500          its weights kept short; groups at random
@@ -54,18 +55,25 @@ from faceattr.files import write_atomically
 
 BUDGETS = (50, 100, 200, 500, 1000, 4000)
 GRAPHS = tuple(f"graph-{step}" for step in jobs.GRAPHS)
-HEADS = ("l2", "none", "groups", "shuffled", *GRAPHS, "groups-algorithms")
+DENSE = f"graph-logdet+alpha={jobs.DENSE:g}"
+HEADS = ("l2", "none", "groups", "shuffled", *GRAPHS, DENSE, "groups-algorithms")
 #: Networks that are trained at every budget, and those that are at some.
 NETWORKS = ("none", "groups", "graph-logdet")
-BESIDE = {"shuffled": (50, 500), "l2": (50, 500)}
+BESIDE = {"shuffled": (50, 500), "l2": (50, 500), DENSE: (50, 500)}
 INDEPENDENT = (50, 500)
 #: Other values of the three weights, at this budget; the paper's are 1, 0.01 and 0.75. They weigh
 #: a loss summed over faces: on its mean the paper's would be gamma 500, lam 5 and xi 375.
 SWEEP_AT = 500
-GAMMAS, LAMBDAS, XIS = (0.1, 1, 10, 100, 1000), (0.01, 0.1, 1, 10, 100), (0.1, 10, 100, 1000)
+GAMMAS, LAMBDAS, XIS = (0.1, 1, 10, 100, 1000), (0.01, 0.1, 1, 10, 100), (0.1, 1000)
 SWEEPS = (
     *(f"groups+gamma={g}+lam={x}" for g in GAMMAS for x in LAMBDAS),
-    *(f"graph-logdet+xi={x}" for x in XIS),
+    *(f"{m}+xi={x}" for m in ("l2", "graph-logdet") for x in XIS),
+)
+#: Stronger penalties at every budget: ``A = I + L`` is nowhere smaller than I, so that a graph also
+#: shortens the weights more than l2 with the same xi. Each is to be held against l2 at its best.
+STRONG = (
+    *(f"{m}+xi={x}" for m in ("l2", "graph-logdet", DENSE) for x in (5, 20, 100)),
+    *(f"groups+gamma={x}" for x in (10, 100)),
 )
 TRAINED_SWEEPS = (
     *(f"groups+gamma={x}" for x in (10, 100, 1000)),
@@ -98,6 +106,7 @@ def plan(parts: list[str], pool: int) -> list[list[tuple]]:
         rounds[0] += [("labels", f"labels-{n}", "", n) for n in counts]
         add(1, "heads", HEADS, counts, "heads-")
     if "sweeps" in parts:
+        add(1, "heads", STRONG, counts, "heads-")
         add(1, "heads", SWEEPS, [at], "heads-")
     if "budgets" in parts:
         add(1, "network", NETWORKS, [at, *(n for n in counts if n != at)])
@@ -208,9 +217,13 @@ def differences(names: list[str]) -> list[str]:
             "l2": ("none",),
             "none": ("independent",),
         }.get(method, ("none", "l2", "independent") if method.startswith("graph") else ())
-        if "+" in method:  # what the paper's own weights give
-            base = method.partition("+")[0]
-            rivals = (f"{base}+gamma=1+lam=0.01" if head and base == "groups" else base,)
+        if "+" in method:  # what the paper's own weights give, and l2 of the same xi
+            base, *changes = method.split("+")
+            grid = head and base == "groups" and len(changes) == 2
+            rivals = (f"{base}+gamma=1+lam=0.01" if grid else base,)
+            if base.startswith("graph"):
+                same = [f"+{change}" for change in changes if change.startswith("xi=")]
+                rivals += ("".join(["l2", *same]),)
         pairs += [f"{name} - {head}{rival}-{count}" for rival in rivals]
     known = set(names)
     return [p for p in pairs if (ends := p.split(" - "))[1] in known and ends[0] != ends[1]]
@@ -220,7 +233,8 @@ def collect(folder: Path, pool: int) -> dict:
     """All seeds as :func:`collecting.collect` has them, without tables of single attributes.
 
     ``facts`` holds what the jobs noted, name to seed: of graphs ``[precision, recall, f1, edges]``,
-    and matrices and ROC curves of the first seed at the largest budget alone.
+    and matrices and ROC curves of the first seed alone, at the largest budget and in the grid of
+    gamma and lambda.
     """
     names = names_of(folder, pool)
     results = collecting.collect(folder, names, differences(names), bootstrap=jobs.BOOTSTRAP)
@@ -233,8 +247,9 @@ def collect(folder: Path, pool: int) -> dict:
         for path in sorted((folder / f"seed{seed}" / "facts").glob("*.json")):
             found = json.loads(path.read_text())
             first = seed == seeds[0]
+            drawn = path.stem.endswith(f"-{budgets(pool)[-1]}") or "+lam=" in path.stem
             for heavy in ("adjacency", "coefficients", "groups"):
-                if not first or not path.stem.endswith(f"-{budgets(pool)[-1]}"):
+                if not (first and drawn):
                     found.pop(heavy, None)
             for truths in found.get("graphs", {}).values():
                 for truth in truths.values():

@@ -56,6 +56,10 @@ NO_RANK = 1e-3
 #: Methods whose networks are kept, for verification.
 KEPT = ("none", "groups", "graph-logdet")
 GRAPHS = ("logdet", "logdegree", "frobenius", "mtrl")
+#: Alpha of a log-det step that asks for more edges than with its own, 0.3.
+DENSE = 3.0
+#: Graphs that are read from every W: steps and their settings.
+READ = {**{step: (step, {}) for step in GRAPHS}, "logdet, alpha 3": ("logdet", {"alpha": DENSE})}
 
 
 def passes(faces: int) -> int:
@@ -90,7 +94,8 @@ def settings_of(method: str, seed: int) -> dict:
         how["groups"] = shuffled(GROUPS, seed)
     for change in changes:
         name, value = change.split("=")
-        how[name] = float(value)
+        place = how if name in ("gamma", "lam", "xi") else how.setdefault("graph_settings", {})
+        place[name] = float(value)
     return how
 
 
@@ -139,7 +144,7 @@ def structure_of(model: FaceModel, method: str) -> dict:
     if not isinstance(model, MTFAP):
         return {}
     weights = model.weights.detach().cpu()
-    facts: dict = {"graphs": {s: graph_facts(learn_graph(weights, s).adjacency) for s in GRAPHS}}
+    facts: dict = {"graphs": graphs_of(weights)}
     facts["norms"] = weights.norm(dim=0).tolist()
     if model.config["groups"] is not None:
         tasks = model.tasks
@@ -148,10 +153,19 @@ def structure_of(model: FaceModel, method: str) -> dict:
             [x.detach().float().cpu() for x in tasks.bases],
             [x.detach().float().cpu() for x in tasks.coefficients],
         )
-    if method.startswith("graph") and "+" not in method:
-        step = method.partition("-")[2] or "logdet"
-        facts["adjacency"] = learn_graph(weights, step).adjacency.tolist()
+    if method.startswith("graph"):
+        how = settings_of(method, 0)
+        learned = learn_graph(weights, how["graph_step"], **how.get("graph_settings", {}))
+        facts["adjacency"] = learned.adjacency.tolist()
     return facts
+
+
+def graphs_of(weights: Tensor) -> dict:
+    """Facts of all graphs that are read from ``W (d, M)``."""
+    return {
+        name: graph_facts(learn_graph(weights, step, **settings).adjacency)
+        for name, (step, settings) in READ.items()
+    }
 
 
 def group_facts(groups: list, bases: list[Tensor], coefficients: list[Tensor]) -> dict:
@@ -242,7 +256,8 @@ def heads(data: Experiment, folder: Path, name: str, method: str, count: int, se
     xi = how.get("xi", 0.75)
     structure, facts = how["structure"], {}
     if structure == "graph":
-        found = learn_tasks_and_graph(x, y, xi=xi, step=how["graph_step"])
+        settings = how.get("graph_settings", {})
+        found = learn_tasks_and_graph(x, y, xi=xi, step=how["graph_step"], **settings)
         facts["adjacency"] = found.graph.adjacency.tolist()
     else:
         found = fit_tasks(x, y, xi=1e-3 if structure == "none" else xi)
@@ -254,7 +269,7 @@ def heads(data: Experiment, folder: Path, name: str, method: str, count: int, se
         facts["objective"], facts["solver_seconds"] = found.objective, found.seconds
         facts |= group_facts(found.groups, found.bases, found.coefficients)
     facts["seconds"] = time.perf_counter() - began
-    facts["graphs"] = {s: graph_facts(learn_graph(found.weights, s).adjacency) for s in GRAPHS}
+    facts["graphs"] = graphs_of(found.weights)
     test = data.test
     identity = test.faces.identity
     logits = found.logits(features["test"])
