@@ -71,9 +71,10 @@ SWEEPS = (
 )
 #: Stronger penalties at every budget: ``A = I + L`` is nowhere smaller than I, so that a graph also
 #: shortens the weights more than l2 with the same xi. Each is to be held against l2 at its best.
+BOTH = "gamma=100+lam=10"
 STRONG = (
     *(f"{m}+xi={x}" for m in ("l2", "graph-logdet", DENSE) for x in (5, 20, 100)),
-    *(f"groups+gamma={x}" for x in (10, 100)),
+    *("groups+gamma=10", "groups+gamma=100", f"groups+{BOTH}", f"shuffled+{BOTH}"),
 )
 TRAINED_SWEEPS = (
     *(f"groups+gamma={x}" for x in (10, 100, 1000)),
@@ -221,6 +222,8 @@ def differences(names: list[str]) -> list[str]:
             base, *changes = method.split("+")
             grid = head and base == "groups" and len(changes) == 2
             rivals = (f"{base}+gamma=1+lam=0.01" if grid else base,)
+            if method == f"groups+{BOTH}":
+                rivals += ("groups", "l2", "l2+xi=20", f"shuffled+{BOTH}", f"{DENSE}+xi=5")
             if base.startswith("graph"):
                 same = [f"+{change}" for change in changes if change.startswith("xi=")]
                 rivals += ("".join(["l2", *same]),)
@@ -247,7 +250,8 @@ def collect(folder: Path, pool: int) -> dict:
         for path in sorted((folder / f"seed{seed}" / "facts").glob("*.json")):
             found = json.loads(path.read_text())
             first = seed == seeds[0]
-            drawn = path.stem.endswith(f"-{budgets(pool)[-1]}") or "+lam=" in path.stem
+            grid = "+lam=" in path.stem and path.stem.endswith(f"-{min(SWEEP_AT, pool)}")
+            drawn = grid or path.stem.endswith(f"-{budgets(pool)[-1]}")
             for heavy in ("adjacency", "coefficients", "groups"):
                 if not (first and drawn):
                     found.pop(heavy, None)
