@@ -113,6 +113,20 @@ def test_budgets_are_drawn_in_percent_from_few_to_many():
     assert 79 in heights
 
 
+def test_long_words_stay_on_the_page():
+    names = {
+        "one by one": "one by one, with short weights at xi = 20",
+        "groups": "known groups, stronger",
+    }
+    frame = budgets().replace({"method": names})
+    more = frame.assign(method=frame["method"] + ", trained from the start")
+    picture = plot_budgets(pd.concat([frame, more]))
+    picture.draw_without_rendering()
+    box = picture.legends[0].get_window_extent()
+    assert 0 <= box.x0
+    assert box.x1 <= picture.bbox.x1
+
+
 def test_differences_stand_around_zero_in_points():
     frame = budgets().assign(value=0.01, low=-0.01, high=0.02)
     axes = plot_budgets(frame, label="gain").axes[0]

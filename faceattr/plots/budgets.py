@@ -148,8 +148,11 @@ def _finish(picture, drawn: Sequence, frame, label, percent, references, title) 
     found = {}
     for axes in drawn:
         found |= dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
-    picture.legend(found.values(), found.keys(), loc="outside lower center",
-                   ncols=min(4, len(found)))  # fmt: skip
+    widest = 0.085 * max(map(len, found)) + 0.6  # inches that an entry takes
+    picture.legend(
+        found.values(), found.keys(), loc="outside lower center",
+        ncols=max(1, min(4, len(found), int(theme.WIDTH / widest))),
+    )  # fmt: skip
     if title:
         picture.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
 
