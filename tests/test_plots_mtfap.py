@@ -123,7 +123,7 @@ def test_long_words_stay_on_the_page():
     picture = plot_budgets(pd.concat([frame, more]))
     picture.draw_without_rendering()
     box = picture.legends[0].get_window_extent()
-    assert 0 <= box.x0
+    assert box.x0 >= 0
     assert box.x1 <= picture.bbox.x1
 
 
@@ -166,6 +166,8 @@ def test_roc_curves_are_steps():
     (line,) = (x for x in picture.axes[0].lines if x.get_label() == "embedding")
     assert line.get_drawstyle() == "steps-post"
     np.testing.assert_allclose(line.get_ydata(), [20, 40, 80, 100])
+    coarse = plot_roc({"a": {"far": [0.0, 0.0, 0.5, 1.0], "tar": [0.0, 0.3, 0.9, 1.0]}})
+    assert coarse.axes[0].lines[0].get_xydata()[0].tolist() == [0.001, 30]
     assert "embedding: 20.0% at 0.001 and 40.0% at 0.01" in picture.alt
     with pytest.raises(DataError, match="is none"):
         plot_roc({"a": {"far": far, "tar": tar[1:]}})

@@ -186,9 +186,10 @@ def plot_roc(
         far, tar = (np.asarray(curve[part], dtype=float) for part in ("far", "tar"))
         if far.shape != tar.shape or not ((far >= 0) & (far <= 1) & (tar >= 0) & (tar <= 1)).all():
             raise DataError(f"the curve of {words!r} is none: give far and tar, shares, as many")
-        shown = far >= least
+        begin = tar[far <= least].max(initial=0)  # of a curve that jumps over the left end
         axes.step(
-            far[shown], 100 * tar[shown], where="post", color=theme.SERIES[k % 6], label=words,
+            [least, *far[far > least]], 100 * np.append(begin, tar[far > least]), where="post",
+            color=theme.SERIES[k % 6], label=words,
             linestyle=lines[k // 6 % 4] if len(curves) > 6 else "-",
         )  # fmt: skip
         at = [f"{100 * tar[far <= level].max(initial=0):.1f}% at {level:g}" for level in levels]
