@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import warnings
@@ -41,6 +42,8 @@ def small(monkeypatch):
     monkeypatch.setattr(mtfap, "VERIFIERS", ("none-8", "groups-30"))
     for name, value in {"STEPS": 1, "FEWEST": 1, "MOST": 1, "BOOTSTRAP": 10}.items():
         monkeypatch.setattr(mtfap_jobs, name, value)
+    short = functools.partial(mtfap_jobs.fit_groups, rounds=3, steps=5)
+    monkeypatch.setattr(mtfap_jobs, "fit_groups", short)
 
 
 def test_parts_come_in_their_order_and_a_job_once():
