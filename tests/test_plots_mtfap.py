@@ -113,6 +113,15 @@ def test_budgets_are_drawn_in_percent_from_few_to_many():
     assert 79 in heights
 
 
+def test_a_panel_may_have_a_line_of_its_own():
+    picture = plot_budgets(budgets(), references={"majority label": {"photographs": 0.78}})
+    one, two = (
+        [line for line in axes.lines if line.get_linestyle() == "--"] for axes in picture.axes
+    )
+    assert not one
+    assert two[0].get_ydata()[0] == 78
+
+
 def test_long_words_stay_on_the_page():
     names = {
         "one by one": "one by one, with short weights at xi = 20",

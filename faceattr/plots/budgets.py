@@ -23,7 +23,7 @@ def plot_budgets(
     *,
     label: str = "mean accuracy",
     percent: bool = True,
-    references: Mapping[str, float] | None = None,
+    references: Mapping[str, float | Mapping[str, float]] | None = None,
     axis: str = "labelled faces",
     title: str | None = None,
 ) -> Picture:
@@ -36,7 +36,7 @@ def plot_budgets(
             ``low``, ``high``; and ``where``, a panel each, if there is more than one.
         label: what the values are.
         percent: they are shares (differences of shares are drawn in points, around zero).
-        references: words to the height of a dashed line, in every panel.
+        references: words to the height of a dashed line, in every panel, or to panel and height.
         axis: what the faces are.
         title: of the figure.
 
@@ -60,7 +60,9 @@ def plot_budgets(
         axes.minorticks_off()
         axes.set_xlabel(axis)
         axes.set_title(where, fontsize=9.5)
-    _finish(picture, drawn, frame, label, percent, references, title)
+    _finish(
+        picture, dict(zip(panels, drawn, strict=True)), frame, label, percent, references, title
+    )
     picture.alt = f"Curves with 95% intervals, {label} over {axis}. {'. '.join(said)}."
     return picture
 
@@ -71,7 +73,7 @@ def plot_settings(
     *,
     label: str = "mean accuracy",
     percent: bool = True,
-    references: Mapping[str, float] | None = None,
+    references: Mapping[str, float | Mapping[str, float]] | None = None,
     chosen: Mapping[str, float] | None = None,
     title: str | None = None,
 ) -> Picture:
@@ -107,7 +109,9 @@ def plot_settings(
                 "the paper's", (chosen[setting], 0.02), xycoords=("data", "axes fraction"),
                 rotation=90, fontsize=7.5, color=theme.MUTED, ha="right", va="bottom",
             )  # fmt: skip
-    _finish(picture, drawn, frame, label, percent, references, title)
+    _finish(
+        picture, dict(zip(settings, drawn, strict=True)), frame, label, percent, references, title
+    )
     picture.alt = f"Curves with 95% intervals, {label}. {'. '.join(said)}."
     return picture
 
@@ -130,12 +134,15 @@ def _curves(axes, rows: pd.DataFrame, over: str, percent: bool) -> list[str]:
     return said
 
 
-def _finish(picture, drawn: Sequence, frame, label, percent, references, title) -> None:
+def _finish(picture, panels: Mapping, frame, label, percent, references, title) -> None:
     """Lines to compare with, words, one legend."""
-    for axes in drawn:
+    for panel, axes in panels.items():
         if (frame["low"] < 0).any():
             axes.axhline(0, color=theme.INK, linewidth=1, zorder=1)
         for words, height in (references or {}).items():
+            height = height.get(panel) if isinstance(height, Mapping) else height
+            if height is None:
+                continue
             height = 100 * height if percent else height
             axes.axhline(height, color=theme.MUTED, linewidth=1.1, linestyle=(0, (4, 3)), zorder=1)
             axes.annotate(
@@ -144,6 +151,7 @@ def _finish(picture, drawn: Sequence, frame, label, percent, references, title) 
             )  # fmt: skip
         axes.grid(axis="x", visible=False)
     unit = ", points" if (frame["low"] < 0).any() else ", %"
+    drawn = list(panels.values())
     drawn[0].set_ylabel(label + (unit if percent else ""))
     found = {}
     for axes in drawn:
