@@ -87,14 +87,16 @@ def area(far: np.ndarray, tpr: np.ndarray) -> float:
 
 
 def best_threshold(scores: np.ndarray, same: np.ndarray) -> float:
-    """The threshold with the highest accuracy, midway to the next score below; the highest such."""
+    """The threshold with the highest accuracy, midway to the next score below; the highest such.
+
+    Where it is best to accept no pair it is infinite, and minus infinity where it is best to
+    accept every one: a new pair that scores higher, or lower, than all seen so far changes nothing.
+    """
     far, tpr, thresholds = roc(scores, same)
     right = tpr * same.sum() + (1 - far) * (~same).sum()
     k = int(np.argmax(right))
     below = thresholds[k + 1] if k + 1 < len(thresholds) else -np.inf
-    if k == 0:
-        return float(np.nextafter(below, np.inf)) if np.isfinite(below) else np.inf
-    return float((thresholds[k] + below) / 2) if np.isfinite(below) else float(thresholds[k])
+    return float((thresholds[k] + below) / 2)
 
 
 def verify(scores: Tensor | np.ndarray, pairs: Pairs) -> Verification:

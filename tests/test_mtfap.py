@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from squares import QUIET, squares
 
+from faceattr.checkpoint import load_checkpoint
 from faceattr.cli import main
 from faceattr.data.faces import FaceDataset, Faces
-from faceattr.errors import DataError, FaceattrError
+from faceattr.errors import DataError, FaceattrError, UnknownNameError
 from faceattr.evaluation import evaluate
 from faceattr.localization import class_activation_maps
+from faceattr.models.independent import IndependentTasks
 from faceattr.models.mtfap import MTFAP
-from faceattr.recipes.mtfap import STRUCTURES, train_mtfap
+from faceattr.objectives.structure import GraphPenalty
+from faceattr.recipes.mtfap import STRUCTURES, LearnGraph, train_mtfap
 
 GROUPS = {"Hair": ("Bald", "Bangs"), "Gender": ("Male",)}
 
@@ -59,10 +64,51 @@ def test_groups_that_cannot_be():
         train_mtfap(nobody, preset="small", epochs=1, **QUIET)
 
 
+def test_what_cannot_be_is_refused_before_an_epoch():
+    how = {"preset": "small", "epochs": 1, **QUIET}
+    for name in ("gamma", "lam", "xi"):
+        with pytest.raises(DataError, match=f"{name}=-1"):
+            train_mtfap(squares(), **{name: -1}, **how)
+    seen = []
+    how["callbacks"] = [lambda run: seen.append(run.epoch)]
+    with pytest.raises(UnknownNameError, match="no setting 'alfa': it has alpha, sparsity"):
+        train_mtfap(squares(), graph_settings={"alfa": 1.0}, **how)
+    with pytest.raises(DataError, match="alpha=-1"):
+        train_mtfap(squares(), graph_settings={"alpha": -1.0}, **how)
+    with pytest.raises(DataError, match="knows no groups"):
+        train_mtfap(squares(), structure="groups", model=MTFAP.small(num_attributes=3), **how)
+    with pytest.raises(DataError, match="no weights of tasks"):
+        train_mtfap(squares(), model=IndependentTasks.small(num_attributes=3), **how)
+    assert not seen
+
+
+def test_equal_tasks_get_their_graph():
+    model = MTFAP.small(num_attributes=3)
+    with torch.no_grad():
+        model.tasks.free[:, 1] = model.tasks.free[:, 0]
+    run = SimpleNamespace(model=model, objective=GraphPenalty(3, 10))
+    watch = LearnGraph()
+    watch.on_epoch_end(run)
+    assert watch.graph.adjacency[0, 1] > watch.graph.adjacency[0, 2]
+    torch.testing.assert_close(run.objective.matrix.sum(1), torch.ones(3))
+
+
 @pytest.mark.parametrize("structure", ["groups", "graph", "none"])
 def test_the_command_line_trains_it(structure, tmp_path):
     out = tmp_path / structure
     arguments = ["--structure", structure, "--faces", "40", "--epochs", "1", "--preset", "small"]
     common = ["--no-valid", "--quiet", "--device", "cpu", "--out", str(out)]
+    if structure == "graph":
+        arguments += ["--graph-settings", "alpha=0.5, sparsity=0.02"]
     assert main(["train", "mtfap", *arguments, *common]) == 0
     assert main(["evaluate", str(out), "--faces", "20", "--bootstrap", "0", "--json"]) == 0
+    if structure == "graph":
+        kept = load_checkpoint(out)[1]["record"]["graph_settings"]
+        assert kept == {"alpha": 0.5, "sparsity": 0.02}
+
+
+@pytest.mark.parametrize("said", ["alpha", "alpha=much", "=1"])
+def test_settings_that_are_none(said, capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "mtfap", "--graph-settings", said])
+    assert "write NAME=NUMBER" in capsys.readouterr().err

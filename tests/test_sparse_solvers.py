@@ -321,3 +321,28 @@ def test_what_cannot_be_is_refused(tasks):
         fit_groups(x, y, groups, start.weights, start.bias, basis=[2, 3, 1])
     with pytest.raises(UnknownNameError, match="unknown solver"):
         fit_groups(x, y, groups, start.weights, start.bias, solver="newton")
+    for p in (1, 1.5, torch.inf):
+        with pytest.raises(DataError, match=f"p={p}: .* at least 2"):
+            smidas(still, torch.zeros(2), weight=1, p=p)
+    with pytest.raises(DataError, match="rate=0"):
+        smidas(still, torch.zeros(2), weight=1, rate=0)
+    one = smidas(lambda s: (s - 1).square().sum(), torch.zeros(1), weight=0.1, rate=0.1, steps=200)
+    assert float(one.point) == pytest.approx(0.95, abs=1e-3), "2 ln 1 is 0, and p is kept at 2"
+    with pytest.raises(TrainingError, match="columns=0"):
+        Alternating([], [torch.nn.Parameter(torch.eye(2))], [], columns=0)
+
+
+def test_groups_of_tables_that_do_not_belong_together(tasks):
+    x, y, groups, start = tasks
+    with pytest.raises(DataError, match="of the same N faces"):
+        fit_groups(x[1:], y, groups, start.weights, start.bias)
+    with pytest.raises(DataError, match="no label is known"):
+        fit_groups(x, torch.full_like(y, -1), groups, start.weights, start.bias)
+    with pytest.raises(DataError, match="features and .* tasks need"):
+        fit_groups(x, y, groups, start.weights[1:], start.bias)
+    with pytest.raises(DataError, match="features and .* tasks need"):
+        fit_groups(x, y, groups, start.weights, start.bias[1:])
+    with pytest.raises(DataError, match="finite .N, d."):
+        fit_groups(x * torch.nan, y, groups, start.weights, start.bias)
+    with pytest.raises(DataError, match="rounds=0"):
+        fit_groups(x, y, groups, start.weights, start.bias, rounds=0)

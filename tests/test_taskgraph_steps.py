@@ -305,6 +305,27 @@ def test_networkx_gets_the_weights():
         edges(torch.zeros(3, 4))
 
 
+@pytest.mark.parametrize("read", [clusters, to_networkx, lambda a: strongest(a, 2)])
+def test_one_graph_is_read_at_a_time(read):
+    both = torch.stack([torch.ones(3, 3), torch.zeros(3, 3)])
+    with pytest.raises(DataError, match="batch of graphs"):
+        read(both)
+    with pytest.raises(DataError, match="batch of graphs"):
+        edge_scores(both > 0, both > 0)
+    with pytest.raises(DataError, match="count=-1"):
+        strongest(both[0], -1)
+
+
+def test_edges_are_read_by_size_whatever_their_sign():
+    adjacency = learn_graph(weights()).adjacency
+    matrix = laplacian(adjacency)  # the paper's, negative off the diagonal
+    assert torch.equal(edges(matrix - torch.diag(matrix.diagonal())), edges(adjacency))
+    assert torch.equal(strongest(matrix, 5), strongest(adjacency, 5))
+    assert clusters(matrix) == clusters(adjacency)
+    graph, i, j = to_networkx(matrix), *strongest(adjacency, 1).nonzero()[0].tolist()
+    assert graph[i][j]["weight"] == pytest.approx(-float(adjacency[i, j]))
+
+
 def test_edge_scores():
     truth = torch.zeros(4, 4, dtype=torch.bool)
     truth[0, 1] = truth[1, 0] = truth[2, 3] = truth[3, 2] = True
@@ -374,6 +395,29 @@ def test_unknown_and_constant_labels_and_features_of_zeros():
         fit_tasks(x / 0, y)
     with pytest.raises(DataError, match="xi=-1"):
         fit_tasks(x, y, xi=-1)
+
+
+def test_tables_that_do_not_belong_together():
+    (x, y), _ = problem()
+    cases = {
+        r"labels \(119, 8\) for features \(120, 20\)": (x, y[1:]),
+        r"labels \(120,\)": (x, y[:, 0]),
+        "no label is known": (x, torch.full_like(y, -1)),
+    }
+    for why, tables in cases.items():
+        with pytest.raises(DataError, match=why):
+            fit_tasks(*tables)
+    with pytest.raises(DataError, match=r"A \(3, 3\) for 8 tasks"):
+        fit_tasks(x, y, matrix=torch.eye(3))
+    with pytest.raises(DataError, match=r"the start's weights are \(20, 8\)"):
+        fit_tasks(x[:, :5], y, start=fit_tasks(x, y))
+
+
+def test_settings_of_a_step_have_its_names():
+    with pytest.raises(UnknownNameError, match="logdet step has no setting 'beta': it has alpha"):
+        learn_graph(weights(), beta=1.0)
+    with pytest.raises(UnknownNameError, match="it has none"):
+        learn_graph(weights(), "printed", alpha=1.0)
 
 
 def test_the_true_graph_of_the_labels_is_there_to_compare_with():

@@ -10,11 +10,12 @@ import torch
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from faceattr.cli import main
-from faceattr.data.people import draw_pairs
+from faceattr.data.faces import FaceDataset, Faces
+from faceattr.data.people import ByPerson, draw_pairs
 from faceattr.errors import DataError
 from faceattr.models.siamese import Siamese
 from faceattr.objectives.contrastive import contrastive, coupling_loss
-from faceattr.verification import area, roc, verify
+from faceattr.verification import area, best_threshold, roc, verify
 
 
 def scored(seed=0):
@@ -61,6 +62,16 @@ def test_a_threshold_never_sees_its_own_fold():
     assert before.thresholds[0] == after.thresholds[0]
 
 
+def test_where_it_is_best_to_accept_every_pair_or_none():
+    scores = np.array([0.9, 0.5, 0.2])
+    assert best_threshold(scores, np.array([True, True, False])) == pytest.approx(0.35)
+    assert best_threshold(scores, np.array([False, True, True])) == -np.inf
+    assert best_threshold(scores, np.array([False, False, True])) == np.inf
+    pairs = scored()[1]
+    backwards = np.where(pairs.same.numpy(), 0.0, 1.0)  # and yet a fold's accuracy is defined
+    assert verify(backwards, pairs).accuracy == pytest.approx(0.5)
+
+
 def test_scores_that_are_none():
     _, pairs, scores, _ = scored()
     with pytest.raises(DataError):
@@ -82,6 +93,14 @@ def test_the_contrastive_loss_by_hand():
     torch.testing.assert_close(coupling_loss(places, who), balanced)
     with pytest.raises(DataError, match="identities"):
         coupling_loss(places, None)
+    places.requires_grad_(True)
+    nobody = coupling_loss(places, torch.full((4,), -1))  # by chance, a batch of strangers
+    nobody.backward()
+    assert nobody == 0
+    assert not places.grad.any()
+    with pytest.raises(DataError, match="who is who"):
+        ByPerson(FaceDataset(Faces(torch.zeros(4, 3, 8, 8, dtype=torch.uint8),
+                                   identity=torch.full((4,), -1))))  # fmt: skip
 
 
 def test_siamese_trains_and_verifies_from_the_command_line(tmp_path, capsys):

@@ -1,32 +1,39 @@
 """The runs behind chapters 10 to 12: groups, graphs and verification, at six budgets of labels.
 
     python book/experiments/mtfap.py run synth --seed 0       # one seed; again: goes on
-    python book/experiments/mtfap.py prepare --celeba DIR --lfw DIR   # photographs, made small
-    python book/experiments/mtfap.py run celeba --seed 0 --device cuda --workers 12
+    python book/experiments/mtfap.py run celeba --seed 0 --celeba DIR --lfw DIR --workers 2
     python book/experiments/mtfap.py collect synth            # -> book/results/mtfap_synth.json
+    python book/experiments/mtfap.py prepare --celeba DIR --lfw DIR   # photographs to take along
 
 ============================  ==================================================================
 name                          what it is
 ============================  ==================================================================
-none-500                      the shared trunk without structure, 500 labelled faces
-l2-500, independent-500       its weights kept short; one network for each attribute
-groups-500, shuffled-500      the nine known groups, and groups of the same sizes at random
+heads-l2-500                  the tasks' weights alone, on features that other faces taught: one
+                              by one (Eq. 1), 500 labelled faces
+heads-none-500                the same with next to no penalty
+heads-groups-500, ...         the nine known groups (proximal steps), the same by Algorithms 1 and
+                              2, groups of the same sizes at random
+heads-graph-logdet-500, ...   Algorithm 3 with one of four steps for its graph
+heads-graph-logdet+alpha=3-.. more edges than with the step's own alpha, 0.3
+heads-l2+xi=20-500, ...       another xi, gamma or lambda than the paper's
+none-500                      the shared trunk without structure, trained from the start
+groups-500, graph-logdet-500  the same with known groups, with a learned graph
+l2-500, shuffled-500          its weights kept short; groups at random
 probed-500                    the known groups with one random column in Algorithm 1's probe
-graph-logdet-500, ...         Algorithm 3 with one of four steps for its graph
-groups+gamma=10-500, ...      another gamma, lambda or xi than the paper's
-heads-groups-500, ...         the weights alone, on features that other faces taught
+independent-500               one network for each attribute, with as many weights in all
 labels-500                    what the labels of those faces say of the graph, without a network
 siamese, verification         the verifier, and all scores of pairs
 ============================  ==================================================================
 
-All networks of an experiment have the same small trunk (0.1M parameters), about 600 steps of 64
-faces (20 to 300 passes), AdamW at 3e-3 with a one-cycle rate, averaged weights, flips and
-shifts. A seed is one order of the labelled faces, one set of first weights and one shuffling of the
-groups. The paper trains VGG-16 on 160,000 faces; what is tested here is whether the structure of
-tasks helps where labels are few, which is what the method is for.
+All networks of an experiment but the independent ones have the same small trunk (0.1M parameters),
+about 400 steps of 64 faces (8 to 300 passes), AdamW at 3e-3 with a one-cycle rate, averaged
+weights, flips and shifts. A seed is one order of the labelled faces, one set of first weights and
+one shuffling of the groups. The paper trains VGG-16 on 160,000 faces; what is tested here is
+whether the structure of tasks helps where labels are few, which is what the method is for.
 
+Parts are done in the order in which they stand in ``PARTS``: whoever stops early has whole parts.
 Reports with their predictions stay under ``runs/``, which is not published. ``collect`` writes
-means, intervals and differences.
+means, intervals and differences of what every seed has.
 """
 
 from __future__ import annotations
@@ -43,27 +50,42 @@ import mtfap_faces
 import mtfap_jobs as jobs
 import torch
 
+from faceattr.errors import DataError
 from faceattr.files import write_atomically
 
 BUDGETS = (50, 100, 200, 500, 1000, 4000)
-METHODS = (
-    "independent", "none", "l2", "groups", "shuffled", "probed",
-    "graph-logdet", "graph-logdegree", "graph-frobenius", "graph-mtrl",
-)  # fmt: skip
-HEADS = (*(m for m in METHODS if m not in ("independent", "probed")), "groups-algorithms")
+GRAPHS = tuple(f"graph-{step}" for step in jobs.GRAPHS)
+DENSE = f"graph-logdet+alpha={jobs.DENSE:g}"
+HEADS = ("l2", "none", "groups", "shuffled", *GRAPHS, DENSE, "groups-algorithms")
+#: Networks that are trained at every budget, and those that are at some.
+NETWORKS = ("none", "groups", "graph-logdet")
+BESIDE = {"shuffled": (50, 500), "l2": (50, 500), DENSE: (50, 500)}
+INDEPENDENT = (50, 500)
 #: Other values of the three weights, at this budget; the paper's are 1, 0.01 and 0.75. They weigh
 #: a loss summed over faces: on its mean the paper's would be gamma 500, lam 5 and xi 375.
 SWEEP_AT = 500
+GAMMAS, LAMBDAS, XIS = (0.1, 1, 10, 100, 1000), (0.01, 0.1, 1, 10, 100), (0.1, 1000)
 SWEEPS = (
-    *(f"groups+gamma={x}" for x in (0.1, 10, 100, 1000)),
-    *(f"groups+lam={x}" for x in (0.1, 1, 10, 100)),
-    *(f"graph-logdet+xi={x}" for x in (0.1, 10, 100, 1000)),
+    *(f"groups+gamma={g}+lam={x}" for g in GAMMAS for x in LAMBDAS),
+    *(f"{m}+xi={x}" for m in ("l2", "graph-logdet") for x in XIS),
+)
+#: Stronger penalties at every budget: ``A = I + L`` is nowhere smaller than I, so that a graph also
+#: shortens the weights more than l2 with the same xi. Each is to be held against l2 at its best.
+BOTH = "gamma=100+lam=10"
+STRONG = (
+    *(f"{m}+xi={x}" for m in ("l2", "graph-logdet", DENSE) for x in (5, 20, 100)),
+    *("groups+gamma=10", "groups+gamma=100", f"groups+{BOTH}", f"shuffled+{BOTH}"),
+)
+TRAINED_SWEEPS = (
+    *(f"groups+gamma={x}" for x in (10, 100, 1000)),
+    *(f"groups+lam={x}" for x in (1, 10, 100)),
+    *(f"graph-logdet+xi={x}" for x in (10, 100, 1000)),
+    "probed",
 )
 #: Whose attributes are tried on pairs, and at which budgets.
 VERIFIERS = ("none-50", "none-500", "none-4000", "groups-4000", "graph-logdet-4000")
-PARTS = ("budgets", "sweeps", "heads", "verification")
-#: Longest jobs first, so that no process is left alone with one at the end.
-COST = {"independent": 8.0, "siamese": 3.0}
+#: In the order in which they are done.
+PARTS = ("heads", "sweeps", "budgets", "verification", "trained-sweeps", "independent")
 
 
 def budgets(pool: int) -> list[int]:
@@ -71,30 +93,36 @@ def budgets(pool: int) -> list[int]:
     return [count for count in BUDGETS if count < pool] + [min(pool, BUDGETS[-1])]
 
 
-def plan(parts: list[str], pool: int) -> tuple[list[tuple], list[tuple]]:
-    """Jobs ``(kind, name, method, count)``: those of the first round, and those that need them."""
-    first, second = [], []
-    counts = budgets(pool)
-    sweep_at = min(SWEEP_AT, pool)
-    if "budgets" in parts:
-        first += [("network", f"{m}-{n}", m, n) for m in METHODS for n in counts]
-        first += [("labels", f"labels-{n}", "", n) for n in counts]
-    if "sweeps" in parts:
-        first += [("network", f"{m}-{sweep_at}", m, sweep_at) for m in SWEEPS]
-        second += [("heads", f"heads-{m}-{sweep_at}", m, sweep_at) for m in SWEEPS]
+def plan(parts: list[str], pool: int) -> list[list[tuple]]:
+    """Jobs ``(kind, name, method, count)`` in rounds: a round needs what those before it leave."""
+    counts, at = budgets(pool), min(SWEEP_AT, pool)
+    rounds: list[list[tuple]] = [[], [], []]
+
+    def add(place: int, kind: str, methods, numbers, prefix: str = "") -> None:
+        rounds[place] += [(kind, f"{prefix}{m}-{n}", m, n) for n in numbers for m in methods]
+
     if "heads" in parts or "sweeps" in parts:
-        first += [("trunk", "trunk", "", 0)]
+        rounds[0] += [("trunk", "trunk", "", 0)]
     if "heads" in parts:
-        second += [("heads", f"heads-{m}-{n}", m, n) for m in HEADS for n in counts]
+        rounds[0] += [("labels", f"labels-{n}", "", n) for n in counts]
+        add(1, "heads", HEADS, counts, "heads-")
+    if "sweeps" in parts:
+        add(1, "heads", STRONG, counts, "heads-")
+        add(1, "heads", SWEEPS, [at], "heads-")
+    if "budgets" in parts:
+        add(1, "network", NETWORKS, [at, *(n for n in counts if n != at)])
+        for method, wanted in BESIDE.items():
+            add(1, "network", [method], dict.fromkeys(min(n, pool) for n in wanted))
     if "verification" in parts:
-        first += [("siamese", name, "", 0) for name in ("siamese", "siamese-identity")]
-        wanted = [(n, *n.rpartition("-")[::2]) for n in predictors(pool)]
-        first += [("network", name, m, int(n)) for name, m, n in wanted]
-        second += [("verification", "verification", "", 0)]
-    first = list(dict.fromkeys(first))
-    first.sort(key=lambda job: -COST.get(job[2] or job[0], 1.0) * max(job[3], 500))
-    second.sort(key=lambda job: -job[3])
-    return first, second
+        rounds[1] += [("siamese", name, "", 0) for name in ("siamese", "siamese-identity")]
+        for method, _, count in (name.rpartition("-") for name in predictors(pool)):
+            add(1, "network", [method], [int(count)])
+        rounds[2] += [("verification", "verification", "", 0)]
+    if "trained-sweeps" in parts:
+        add(2, "network", TRAINED_SWEEPS, [at])
+    if "independent" in parts:
+        add(2, "network", ["independent"], dict.fromkeys(min(n, pool) for n in INDEPENDENT))
+    return [list(dict.fromkeys(jobs_)) for jobs_ in rounds]
 
 
 def predictors(pool: int) -> list[str]:
@@ -112,7 +140,9 @@ def done(folder: Path, job: tuple) -> bool:
     return report and (folder / "facts" / f"{name}.json").is_file()
 
 
-def perform(job: tuple, folder: Path, path: Path, seed: int, device: str) -> str:
+def perform(
+    job: tuple, folder: Path, path: Path, seed: int, device: str, precision: str
+) -> str:  # fmt: skip
     """Do one job; says how long it took."""
     kind, name, method, count = job
     torch.set_num_threads(1)
@@ -121,27 +151,30 @@ def perform(job: tuple, folder: Path, path: Path, seed: int, device: str) -> str
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="no face of")  # rare attributes, few faces
         if kind == "network":
-            jobs.network(data, folder, name, method, count, seed, device)
+            jobs.network(data, folder, name, method, count, seed, device, precision)
         elif kind == "labels":
             jobs.labels_graph(data, folder, name, count, seed)
         elif kind == "trunk":
-            jobs.trunk(data, folder, seed, device)
+            jobs.trunk(data, folder, seed, device, precision)
         elif kind == "heads":
             jobs.heads(data, folder, name, method, count, seed)
         elif kind == "siamese":
-            jobs.siamese(data, folder, name, seed, device)
+            jobs.siamese(data, folder, name, seed, device, precision)
         else:
             jobs.verification(data, folder, name, predictors(len(data.pool)), device)
     return f"{time.strftime('%H:%M:%S')} {name}: {time.perf_counter() - began:.1f} s"
 
 
-def run(path: Path, folder: Path, seed: int, parts: list[str], device: str, workers: int) -> None:
+def run(
+    path: Path, folder: Path, seed: int, parts: list[str], *, device: str = "cpu",
+    precision: str = "32-true", workers: int = 1,
+) -> None:  # fmt: skip
     """All jobs of a seed that are not done, in as many processes."""
     pool = len(mtfap_faces.kept(path).pool)
     for stage in plan(parts, pool):
         open_ = [job for job in stage if not done(folder, job)]
         print(f"seed {seed}: {len(stage)} jobs, {len(open_)} to do", flush=True)
-        rest = (folder, path, seed, device)
+        rest = (folder, path, seed, device, precision)
         if workers == 1:
             for job in open_:
                 print(perform(job, *rest), flush=True)
@@ -152,11 +185,22 @@ def run(path: Path, folder: Path, seed: int, parts: list[str], device: str, work
                 print(answer.get(), flush=True)
 
 
-def names_of(parts: list[str], pool: int) -> list[str]:
-    """Reports that the parts leave."""
-    return [
-        job[1] for stage in plan(parts, pool) for job in stage if job[0] in ("network", "heads")
+def names_of(folder: Path, pool: int) -> list[str]:
+    """Reports that every seed has, of those that are planned.
+
+    Raises:
+        DataError: there is none.
+    """
+    seeds = [place for place in folder.glob("seed*") if place.is_dir()]
+    names = [
+        job[1]
+        for stage in plan(list(PARTS), pool)
+        for job in stage
+        if job[0] in ("network", "heads") and all((s / f"{job[1]}.json").is_file() for s in seeds)
     ]
+    if not (seeds and names):
+        raise DataError(f"no job under {folder} was done with every seed: run one first")
+    return names
 
 
 def differences(names: list[str]) -> list[str]:
@@ -174,30 +218,42 @@ def differences(names: list[str]) -> list[str]:
             "l2": ("none",),
             "none": ("independent",),
         }.get(method, ("none", "l2", "independent") if method.startswith("graph") else ())
-        if "+" in method:
-            rivals = (method.partition("+")[0],)
+        if "+" in method:  # what the paper's own weights give, and l2 of the same xi
+            base, *changes = method.split("+")
+            grid = head and base == "groups" and len(changes) == 2
+            rivals = (f"{base}+gamma=1+lam=0.01" if grid else base,)
+            if method == f"groups+{BOTH}":
+                rivals += ("groups", "l2", "l2+xi=20", f"shuffled+{BOTH}", f"{DENSE}+xi=5")
+            if base.startswith("graph"):
+                same = [f"+{change}" for change in changes if change.startswith("xi=")]
+                rivals += ("".join(["l2", *same]),)
         pairs += [f"{name} - {head}{rival}-{count}" for rival in rivals]
-    return [pair for pair in pairs if pair.split(" - ")[1] in names]
+    known = set(names)
+    return [p for p in pairs if (ends := p.split(" - "))[1] in known and ends[0] != ends[1]]
 
 
-def collect(folder: Path, parts: list[str], pool: int) -> dict:
+def collect(folder: Path, pool: int) -> dict:
     """All seeds as :func:`collecting.collect` has them, without tables of single attributes.
 
     ``facts`` holds what the jobs noted, name to seed: of graphs ``[precision, recall, f1, edges]``,
-    and matrices and ROC curves of the first seed at the largest budget alone.
+    and matrices and ROC curves of the first seed alone, at the largest budget and in the grid of
+    gamma and lambda.
     """
-    names = names_of(parts, pool)
+    names = names_of(folder, pool)
     results = collecting.collect(folder, names, differences(names), bootstrap=jobs.BOOTSTRAP)
     for table in (results["networks"], results["differences"]):
         for row in table.values():
             row.pop("attributes")
+    results["record"] |= {"budgets": budgets(pool), "sweep_at": min(SWEEP_AT, pool)}
     seeds, facts = results["record"]["seeds"], {}
     for seed in seeds:
         for path in sorted((folder / f"seed{seed}" / "facts").glob("*.json")):
             found = json.loads(path.read_text())
             first = seed == seeds[0]
+            grid = "+lam=" in path.stem and path.stem.endswith(f"-{min(SWEEP_AT, pool)}")
+            drawn = grid or path.stem.endswith(f"-{budgets(pool)[-1]}")
             for heavy in ("adjacency", "coefficients", "groups"):
-                if not first or not path.stem.endswith(f"-{budgets(pool)[-1]}"):
+                if not (first and drawn):
                     found.pop(heavy, None)
             for truths in found.get("graphs", {}).values():
                 for truth in truths.values():
@@ -232,6 +288,7 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=mtfap_faces.TEST)
     parser.add_argument("--parts", default=",".join(PARTS), help="some of these, with commas")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="bf16-mixed")
     parser.add_argument("--workers", type=int, default=1, help="processes at once")
     parser.add_argument("--runs", type=Path, default=Path("runs/mtfap"))
     parser.add_argument("--results", type=Path, default=Path("book/results"))
@@ -247,7 +304,7 @@ def main() -> None:
     if options.what == "collect":
         pool = len(mtfap_faces.kept(path).pool)
         target = options.results / f"mtfap_{options.data}.json"
-        found = json.dumps(collect(folder, parts, pool), allow_nan=False, separators=(",", ":"))
+        found = json.dumps(collect(folder, pool), allow_nan=False, separators=(",", ":"))
         print(write_atomically(target, found.encode() + b"\n"))
         return
     if not path.is_file():
@@ -257,7 +314,8 @@ def main() -> None:
             cache = options.runs / "cache"
             found = mtfap_faces.read(celeba, lfw, options.faces, options.test, cache)
         mtfap_faces.keep(found, path)
-    run(path, folder / f"seed{options.seed}", options.seed, parts, options.device, options.workers)
+    how = {"device": options.device, "precision": options.precision, "workers": options.workers}
+    run(path, folder / f"seed{options.seed}", options.seed, parts, **how)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from faceattr.data.synthetic import SynthFaces
 #: Faces that labels may be asked of, faces to report on, and other faces that teach a trunk.
 POOL, TEST, OTHER = 4000, 1000, 4000
 #: Height and width in pixels.
-SIZE = {"synth": (64, 64), "celeba": (96, 80)}
+SIZE = {"synth": (48, 48), "celeba": (56, 48)}
 #: People and pictures of each for verification pairs of drawn faces; pairs of either kind a fold.
 VERIFY_PEOPLE, VERIFY_FACES, EACH = 200, 8, 300
 
@@ -115,7 +115,7 @@ def prepare(celeba: Path, lfw: Path, to: Path, *, side: int = 125, quality: int 
     """Copy what the experiments read, small enough to travel; returns its bytes.
 
     CelebA's half-size pictures are copied as they are, the label files cut to their rows; LFW's
-    pictures, of which a centred face of 96 x 80 pixels is taken, are halved.
+    pictures, of which a small centred face is taken, are halved.
     """
     target = to / "celeba"
     pictures = target / "img_align_celeba_half"

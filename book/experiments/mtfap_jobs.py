@@ -44,14 +44,22 @@ from faceattr.verification import attribute_scores, embed, fuse, pair_scores, ve
 
 BATCH, RATE = 64, 3e-3
 #: Gradient steps that are aimed at, and the fewest and most passes over the faces.
-STEPS, FEWEST, MOST = 600, 20, 300
+STEPS, FEWEST, MOST = 400, 8, 300
+#: Maps of each of the independent networks: together they have as many weights as the shared one.
+NARROW = {"widths": (3, 5, 10, 10, 15), "repeats": (1,) * 5, "pools": 3, "norm": True}
 #: Resamples behind each interval: a thousand would take longer than the training.
 BOOTSTRAP = 200
 #: The true graph has an edge where the latent correlation exceeds this.
 TRUE_EDGE = 0.3
+#: Singular values below this share of the largest of all groups count as 0.
+NO_RANK = 1e-3
 #: Methods whose networks are kept, for verification.
 KEPT = ("none", "groups", "graph-logdet")
 GRAPHS = ("logdet", "logdegree", "frobenius", "mtrl")
+#: Alpha of a log-det step that asks for more edges than with its own, 0.3.
+DENSE = 3.0
+#: Graphs that are read from every W: steps and their settings.
+READ = {**{step: (step, {}) for step in GRAPHS}, "logdet, alpha 3": ("logdet", {"alpha": DENSE})}
 
 
 def passes(faces: int) -> int:
@@ -86,7 +94,8 @@ def settings_of(method: str, seed: int) -> dict:
         how["groups"] = shuffled(GROUPS, seed)
     for change in changes:
         name, value = change.split("=")
-        how[name] = float(value)
+        place = how if name in ("gamma", "lam", "xi") else how.setdefault("graph_settings", {})
+        place[name] = float(value)
     return how
 
 
@@ -97,21 +106,26 @@ def note(folder: Path, name: str, facts: Mapping) -> None:
 
 
 def network(
-    data: Experiment, folder: Path, name: str, method: str, count: int, seed: int, device: str
-) -> None:
+    data: Experiment, folder: Path, name: str, method: str, count: int, seed: int, device: str,
+    precision: str = "32-true",
+) -> None:  # fmt: skip
     """Train one network on ``count`` labelled faces, end to end."""
     train = labelled(data.pool, count, seed)
+    how = settings_of(method, seed)
+    if method == "independent":
+        how["model"] = new_mtfap(method, train.names, seed=seed, **NARROW).expect(prevalence(train))
     began = time.perf_counter()
     model, history = train_mtfap(
-        train, **settings_of(method, seed), epochs=passes(count), batch_size=BATCH, lr=RATE,
-        seed=seed, device=device, progress=False,
+        train, **how, epochs=passes(count), batch_size=BATCH, lr=RATE, seed=seed, device=device,
+        precision=precision, progress=False,
     )  # fmt: skip
     seconds = time.perf_counter() - began
     if method in KEPT:
         save_checkpoint(folder / "models" / f"{name}.safetensors", model, attributes=train.names)
     facts = {"seconds": seconds, "passes": passes(count), "loss": history["loss"][-1]}
     facts["training_loss"] = history["attributes"][-1]
-    record = {"seed": seed, "training_seconds": round(seconds), "training": about(data, count)}
+    record = {"seed": seed, "training_seconds": round(seconds)}
+    record["training"] = about(data, count) | {"precision": precision}
     report = evaluate(model, data.test, device=device, bootstrap=BOOTSTRAP, record=record)
     note(folder, name, facts | structure_of(model, method))
     report.save(folder / f"{name}.json", predictions=True)
@@ -130,17 +144,44 @@ def structure_of(model: FaceModel, method: str) -> dict:
     if not isinstance(model, MTFAP):
         return {}
     weights = model.weights.detach().cpu()
-    facts: dict = {"graphs": {s: graph_facts(learn_graph(weights, s).adjacency) for s in GRAPHS}}
+    facts: dict = {"graphs": graphs_of(weights)}
     facts["norms"] = weights.norm(dim=0).tolist()
     if model.config["groups"] is not None:
         tasks = model.tasks
-        facts["groups"] = model.config["groups"]
-        facts["singular"] = [torch.linalg.svdvals(x.detach().cpu()).tolist() for x in tasks.bases]
-        facts["coefficients"] = [x.detach().cpu().tolist() for x in tasks.coefficients]
-    if method.startswith("graph") and "+" not in method:
-        step = method.partition("-")[2] or "logdet"
-        facts["adjacency"] = learn_graph(weights, step).adjacency.tolist()
+        facts |= group_facts(
+            model.config["groups"],
+            [x.detach().float().cpu() for x in tasks.bases],
+            [x.detach().float().cpu() for x in tasks.coefficients],
+        )
+    if method.startswith("graph"):
+        how = settings_of(method, 0)
+        learned = learn_graph(weights, how["graph_step"], **how.get("graph_settings", {}))
+        facts["adjacency"] = learned.adjacency.tolist()
     return facts
+
+
+def graphs_of(weights: Tensor) -> dict:
+    """Facts of all graphs that are read from ``W (d, M)``."""
+    return {
+        name: graph_facts(learn_graph(weights, step, **settings).adjacency)
+        for name, (step, settings) in READ.items()
+    }
+
+
+def group_facts(groups: list, bases: list[Tensor], coefficients: list[Tensor]) -> dict:
+    """Of known groups: singular values of each ``L_g``, rank of each, zeros of each ``S_g``."""
+    singular = [torch.linalg.svdvals(base) for base in bases]
+    largest = float(max(values.max() for values in singular))
+    return {
+        "groups": [list(group) for group in groups],
+        "singular": [values.tolist() for values in singular],
+        "ranks": [int((values > NO_RANK * largest).sum()) for values in singular],
+        "zeros": [float((some == 0).float().mean()) for some in coefficients],
+        "zero_share": float(
+            torch.cat([(some == 0).flatten() for some in coefficients]).float().mean()
+        ),
+        "coefficients": [some.tolist() for some in coefficients],
+    }
 
 
 def graph_facts(adjacency: Tensor) -> dict:
@@ -178,7 +219,9 @@ def labels_graph(data: Experiment, folder: Path, name: str, count: int, seed: in
 # --- fixed features -------------------------------------------------------------------------------
 
 
-def trunk(data: Experiment, folder: Path, seed: int, device: str) -> Path:
+def trunk(
+    data: Experiment, folder: Path, seed: int, device: str, precision: str = "32-true"
+) -> Path:  # fmt: skip
     """Features for the heads: a network trained on other faces, its averaged maps standardised."""
     path = folder / "models" / "features.pt"
     if path.is_file():
@@ -187,7 +230,8 @@ def trunk(data: Experiment, folder: Path, seed: int, device: str) -> Path:
     run_step(
         model, data.other, attribute_loss, folder=None, resume=False,
         epochs=passes(len(data.other)), batch_size=BATCH, lr=RATE, schedule="one-cycle",
-        average="ema", augment=AUGMENTS["light"], seed=seed, device=device, progress=False,
+        average="ema", augment=AUGMENTS["light"], seed=seed, device=device, precision=precision,
+        progress=False,
     )  # fmt: skip
     features = {}
     with torch.no_grad():
@@ -212,7 +256,8 @@ def heads(data: Experiment, folder: Path, name: str, method: str, count: int, se
     xi = how.get("xi", 0.75)
     structure, facts = how["structure"], {}
     if structure == "graph":
-        found = learn_tasks_and_graph(x, y, xi=xi, step=how["graph_step"])
+        settings = how.get("graph_settings", {})
+        found = learn_tasks_and_graph(x, y, xi=xi, step=how["graph_step"], **settings)
         facts["adjacency"] = found.graph.adjacency.tolist()
     else:
         found = fit_tasks(x, y, xi=1e-3 if structure == "none" else xi)
@@ -222,10 +267,9 @@ def heads(data: Experiment, folder: Path, name: str, method: str, count: int, se
         terms = {key: how[key] for key in ("gamma", "lam") if key in how}
         found = fit_groups(x, y, groups, found.weights, found.bias, solver=solver, **terms)
         facts["objective"], facts["solver_seconds"] = found.objective, found.seconds
-        facts["zeros"] = [float((s == 0).float().mean()) for s in found.coefficients]
-        facts["singular"] = [torch.linalg.svdvals(base).tolist() for base in found.bases]
+        facts |= group_facts(found.groups, found.bases, found.coefficients)
     facts["seconds"] = time.perf_counter() - began
-    facts["graphs"] = {s: graph_facts(learn_graph(found.weights, s).adjacency) for s in GRAPHS}
+    facts["graphs"] = graphs_of(found.weights)
     test = data.test
     identity = test.faces.identity
     logits = found.logits(features["test"])
@@ -244,13 +288,15 @@ def heads(data: Experiment, folder: Path, name: str, method: str, count: int, se
 # --- verification ---------------------------------------------------------------------------------
 
 
-def siamese(data: Experiment, folder: Path, name: str, seed: int, device: str) -> None:
+def siamese(
+    data: Experiment, folder: Path, name: str, seed: int, device: str, precision: str = "32-true"
+) -> None:
     """An embedding of people, learned with attributes or without."""
     began = time.perf_counter()
     how = {"attributes": 0.0} if name == "siamese-identity" else {}
     model, history = train_siamese(
         data.people, epochs=passes(len(data.people)), batch_size=2 * BATCH, lr=RATE, seed=seed,
-        device=device, progress=False, **how,
+        device=device, precision=precision, progress=False, **how,
     )  # fmt: skip
     save_checkpoint(folder / "models" / f"{name}.safetensors", model, attributes=data.people.names)
     note(folder, name, {"seconds": time.perf_counter() - began, "loss": history["loss"][-1]})

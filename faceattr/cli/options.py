@@ -50,6 +50,20 @@ def whole_number(text: str) -> int:
     return number
 
 
+def settings(text: str) -> dict[str, float]:
+    """Read ``alpha=0.5,sparsity=0.02``."""
+    found = {}
+    for part in text.split(","):
+        name, equals, value = part.partition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            equals = ""
+        if not (equals and name.strip()):
+            raise argparse.ArgumentTypeError(f"{part!r} is no setting: write NAME=NUMBER")
+    return found
+
+
 def picture_format(path: Path, endings: tuple[str, ...]) -> str:
     """The format that a file's ending asks for, such as ``png``.
 

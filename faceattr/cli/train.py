@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from faceattr.cli.options import add_data, add_device, open_data, open_scenes, whole_number
+from faceattr.cli.options import (
+    add_data,
+    add_device,
+    open_data,
+    open_scenes,
+    settings,
+    whole_number,
+)
 from faceattr.data.faces import FaceDataset
 from faceattr.errors import DataError, TrainingError, UnknownNameError
 from faceattr.models.paw import REGIONS
@@ -67,6 +74,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("MTFAP's methods")
     group.add_argument("--structure", choices=STRUCTURES, help="mtfap: what ties its tasks")
     group.add_argument("--graph-step", choices=tuple(STEPS), help="mtfap: how a graph is learned")
+    group.add_argument(
+        "--graph-settings", type=settings, metavar="NAME=X,...",
+        help="mtfap, graph: of that step, such as alpha=0.5,sparsity=0.02",
+    )  # fmt: skip
     group.add_argument("--gamma", type=float, help="mtfap, groups: weight of the nuclear norm")
     group.add_argument("--lam", type=float, help="mtfap, groups: weight of the absolute values")
     group.add_argument("--xi", type=float, help="mtfap, graph or l2: weight of Tr(W A W^T)")
@@ -79,7 +90,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 SPECIAL = (
     *("preset", "teacher", "pretrained", "steps", "regions", "crop"),
     *("lambda_id", "aux", "weighting", "recall"),
-    *("structure", "graph_step", "gamma", "lam", "xi", "margin"),
+    *("structure", "graph_step", "graph_settings", "gamma", "lam", "xi", "margin"),
 )
 
 

@@ -51,8 +51,13 @@ def coupling_loss(
         balance: pairs of one person and pairs of two weigh the same (a face is then no pair with
             itself); otherwise the mean over all ``N^2`` pairs, as printed.
 
+    Returns:
+        The loss; 0 of a batch in which fewer than two people's faces are known, which happens by
+        chance where most people are unknown (data in which nobody is known are refused before
+        training, by :class:`faceattr.data.people.ByPerson`).
+
     Raises:
-        DataError: nobody is known.
+        DataError: the faces have no identities at all.
     """
     if identity is None:
         raise DataError(

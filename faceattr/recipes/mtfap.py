@@ -10,8 +10,9 @@ none           the shared trunk alone: multi-task learning without structure
 independent    one network for each attribute, nothing shared
 =============  ===================================================================================
 
-The paper says that features come from VGG-16 and batches hold 128 faces; optimiser, rate, length
-and augmentation it leaves open.
+The paper says that features come from VGG-16 and batches hold 128 faces, and stops Algorithm 3
+where accuracy on the training faces no longer grows; optimiser, rate and augmentation are open.
+Here every structure trains for the same number of passes, so that what differs is the structure.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from faceattr.recipes.steps import (
     seeded,
 )
 from faceattr.sparse.optimizer import Alternating
+from faceattr.sparse.proximal import check_weight
 from faceattr.taskgraph import STEPS, TaskGraph, learn_graph
 from faceattr.training.callbacks import Callback, Run
 from faceattr.training.history import History
@@ -207,7 +209,8 @@ def train_mtfap(
         gamma, lam: of Eq. 3, for ``groups``; the paper's gamma and lambda.
         xi: of Eq. 14, for ``graph`` and ``l2``.
         graph_step: how the graph is learned, a name in :data:`faceattr.taskgraph.STEPS`.
-        graph_settings: arguments of that step, such as ``{"alpha": 0.3}``.
+        graph_settings: arguments of that step, such as ``{"alpha": 0.3}``: more of the log-det
+            step's ``alpha`` makes more edges, more of its ``sparsity`` fewer.
         eta, r: step sizes of Algorithms 1 and 2 on a loss summed over attributes, as the paper has
             it, with ``0.009 n k`` and 0.001.
         columns: k of Algorithm 1's probing matrices. None looks at the whole sub-gradient, which
@@ -228,15 +231,18 @@ def train_mtfap(
 
     Returns:
         The network in evaluation mode, and its History. Of an :class:`MTFAP`, the graph is
-        ``learn_graph(model.weights, graph_step)``.
+        ``learn_graph(model.weights, graph_step, **graph_settings)``.
 
     Raises:
-        UnknownNameError: no such structure, step, preset or augmentation.
-        DataError: the data have no faces or labels; groups or basis tasks that cannot be.
+        UnknownNameError: no such structure, step or setting of it, preset or augmentation.
+        DataError: the data have no faces or labels; groups, basis tasks, settings of the step or
+            weights of penalties that cannot be; a ``model`` that has not what the structure needs.
         TrainingError: as :func:`faceattr.training.fit`.
     """
     check_seed(seed)
     check_labels(data)
+    check_weight(gamma=gamma, lam=lam, xi=xi)
+    graph_settings = dict(graph_settings or {})
     if graph_step not in STEPS:
         raise UnknownNameError(
             f"unknown graph step {graph_step!r}: choose one of {', '.join(STEPS)}"
@@ -246,6 +252,7 @@ def train_mtfap(
             structure, data.names, preset=preset, groups=groups, basis=basis,
             pretrained=pretrained, seed=seed,
         ).expect(prevalence(data))  # fmt: skip
+    _check_model(model, structure)
     check_preset(preset)
     plan = PLANS[preset]
     settings = plan.arguments()
@@ -258,7 +265,8 @@ def train_mtfap(
     if structure in ("graph", "l2"):
         objective = GraphPenalty(tasks, faces, xi)
         if structure == "graph":
-            more.append(LearnGraph(graph_step, dict(graph_settings or {})))
+            learn_graph(model.weights, graph_step, **graph_settings)  # fails now or not at all
+            more.append(LearnGraph(graph_step, graph_settings))
     elif structure == "groups":
         objective = GroupPenalty(tasks, faces, gamma, lam)
         unit = {"gamma": gamma / (faces * tasks), "lam": lam / (faces * tasks)}
@@ -266,7 +274,8 @@ def train_mtfap(
             model, settings["lr"], eta * tasks, r * tasks, **unit, columns=columns
         )
     about = {"method": "mtfap", "structure": structure, "preset": preset}
-    about |= {"graph_step": graph_step} if structure == "graph" else {}
+    if structure == "graph":
+        about |= {"graph_step": graph_step, "graph_settings": graph_settings}
     about |= {"pretrained": None if pretrained is None else Path(pretrained).name}
     history = run_step(
         model, data, objective, folder=checkpoint, resume=resume, batch_size=batch_size,
@@ -276,6 +285,17 @@ def train_mtfap(
     return model, history
 
 
+def _check_model(model: FaceModel, structure: str) -> None:
+    """See that a network that was handed over has what the structure is about."""
+    if structure in ("groups", "graph", "l2") and not isinstance(model, MTFAP):
+        raise DataError(
+            f"a {type(model).__name__} has no weights of tasks: structure {structure!r} needs an "
+            "MTFAP; train this network with structure='none'"
+        )
+    if structure == "groups" and model.config["groups"] is None:
+        raise DataError("this MTFAP knows no groups: build it with groups=..., or new_mtfap")
+
+
 _MTFAP = Recipe(
     "mtfap",
     "MTFAP: tasks in known groups, with a learned graph, or without structure",
@@ -283,7 +303,16 @@ _MTFAP = Recipe(
     epochs=None,
     batch_size=128,
     source="MTFAP (Taherkhani et al., 2021)",
-    options=("preset", "pretrained", "structure", "graph_step", "gamma", "lam", "xi"),
+    options=(
+        "preset",
+        "pretrained",
+        "structure",
+        "graph_step",
+        "graph_settings",
+        "gamma",
+        "lam",
+        "xi",
+    ),
 )
 
 #: What ``faceattr train`` offers of this file.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from faceattr.errors import UnknownNameError
+from faceattr.errors import DataError, UnknownNameError
 from faceattr.models.mtfap import basis_sizes
 from faceattr.objectives.attributes import cross_entropy
 from faceattr.sparse.lowrank import factorize, fast_ssgd_update, probing_matrix
@@ -26,6 +26,7 @@ from faceattr.sparse.proximal import (
     value_and_gradient,
 )
 from faceattr.sparse.smidas import exponent, link, smidas_update
+from faceattr.taskgraph.alternating import check_tables
 
 SOLVERS = ("proximal", "algorithms")
 
@@ -122,12 +123,25 @@ def fit_groups(
         seed: of the probing matrices.
 
     Raises:
-        DataError: as :func:`faceattr.models.mtfap.basis_sizes`; shapes that differ, no labels.
+        DataError: as :func:`faceattr.models.mtfap.basis_sizes` and
+            :func:`faceattr.taskgraph.alternating.check_tables`; a start of another shape; fewer
+            than one round or step; rates that are not above 0.
         UnknownNameError: no such solver. TrainingError: numbers that are not finite.
     """
     if solver not in SOLVERS:
         raise UnknownNameError(f"unknown solver {solver!r}: choose {' or '.join(SOLVERS)}")
     check_weight(gamma=gamma, lam=lam)
+    check_tables(features, labels)
+    shape = (features.shape[1], labels.shape[1])
+    if start.shape != shape or bias.shape != shape[1:]:
+        raise DataError(
+            f"start {tuple(start.shape)} and bias {tuple(bias.shape)}: {shape[0]} features and "
+            f"{shape[1]} tasks need {shape} and {shape[1:]}"
+        )
+    if rounds < 1 or steps < 1 or not min(rates) > 0:
+        raise DataError(
+            f"rounds={rounds}, steps={steps}, rates={rates}: give at least 1, 1, and above 0"
+        )
     ranks = basis_sizes(groups, labels.shape[1], basis)
     faces, tasks = labels.shape
     generator = torch.Generator().manual_seed(seed)

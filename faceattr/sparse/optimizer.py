@@ -33,7 +33,7 @@ class Alternating(AdamW):
         columns: k of the probing matrices; None looks at the whole sub-gradient.
 
     Raises:
-        TrainingError: a step size that is not above 0.
+        TrainingError: a step size that is not above 0, or a probing matrix without columns.
     """
 
     def __init__(
@@ -51,6 +51,8 @@ class Alternating(AdamW):
     ):
         if not (eta > 0 and r > 0):
             raise TrainingError(f"eta={eta} and r={r}: give step sizes above 0")
+        if columns is not None and columns < 1:
+            raise TrainingError(f"columns={columns}: give a whole number of at least 1, or None")
         groups = [
             {"params": list(rest), "kind": "rest", "turn": 0},
             {"params": list(bases), "lr": eta, "kind": "bases", "weight": gamma},

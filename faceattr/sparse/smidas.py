@@ -104,14 +104,19 @@ def smidas(
         rate: r; too large a one diverges.
         steps: at most so many.
         tolerance: stop where ten steps in a row change the objective by less than this share.
-        p: of the link; None takes :func:`exponent`.
+        p: of the link, 2 or more; None takes :func:`exponent`.
 
     Raises:
-        DataError: a negative weight, or a start without entries.
+        DataError: a negative weight, a start without entries, a p below 2 (at 1 its q is
+            infinite), or a rate that is not above 0.
         TrainingError: the objective is not finite.
     """
     check_weight(weight=weight, tolerance=tolerance)
     p = exponent(len(start)) if p is None else p
+    if not 2 <= p < math.inf:
+        raise DataError(f"p={p}: the link of SMIDAS needs a finite p of at least 2")
+    if not 0 < rate < math.inf:
+        raise DataError(f"rate={rate}: give a finite step size above 0")
     track = Track("SMIDAS")
     s = start.detach()
     theta, quiet = link(s, p), 0

@@ -38,6 +38,24 @@ class Tasks:
         return features @ self.weights + self.bias
 
 
+def check_tables(features: Tensor, labels: Tensor) -> None:
+    """See that features ``(N, d)`` and labels ``(N, M)`` belong together.
+
+    Raises:
+        DataError: they are no tables of the same faces, features that are not finite, or not one
+            known label.
+    """
+    if features.ndim != 2 or not features.isfinite().all():
+        raise DataError("features must be a finite (N, d): check the network that made them")
+    if labels.ndim != 2 or len(labels) != len(features):
+        raise DataError(
+            f"labels {tuple(labels.shape)} for features {tuple(features.shape)}: give (N, M) of "
+            "the same N faces"
+        )
+    if not (labels >= 0).any():
+        raise DataError("no label is known (all are -1): tasks are learned from labelled faces")
+
+
 def log_odds(labels: Tensor) -> Tensor:
     """The logit of each attribute's share, ``(N, M)`` to ``(M,)``, with half a face added to each
     side; 0 where nothing is known."""
@@ -69,14 +87,20 @@ def fit_tasks(
         iterations: of L-BFGS, at most.
 
     Raises:
-        DataError: features that are not finite, shapes that differ, xi below 0.
+        DataError: as :func:`check_tables`; A or a start of another shape, xi below 0.
         TrainingError: the objective is not finite.
     """
-    if features.ndim != 2 or not features.isfinite().all():
-        raise DataError("features must be a finite (N, d): check the network that made them")
+    check_tables(features, labels)
     if not 0 <= xi < math.inf:
         raise DataError(f"xi={xi}: give a finite number of at least 0")
     (faces, size), count = features.shape, labels.shape[1]
+    if matrix is not None and matrix.shape != (count, count):
+        raise DataError(f"A {tuple(matrix.shape)} for {count} tasks: give ({count}, {count})")
+    if start is not None and start.weights.shape != (size, count):
+        raise DataError(
+            f"the start's weights are {tuple(start.weights.shape)}, and {size} features and "
+            f"{count} tasks need ({size}, {count})"
+        )
     labels = labels.to(features.dtype)
     matrix = torch.eye(count).to(features) if matrix is None else matrix.to(features)
     if start is None:

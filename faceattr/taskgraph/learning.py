@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 from torch import Tensor
@@ -45,10 +46,15 @@ def learn_graph(weights: Tensor, step: str = "logdet", **settings) -> TaskGraph:
         weights of any size, ``objective`` is the scaled ones'.
 
     Raises:
-        UnknownNameError: no such step. DataError: as the step.
+        UnknownNameError: no such step, or a setting that it has not. DataError: as the step.
     """
     if step not in STEPS:
         raise UnknownNameError(f"unknown graph step {step!r}: choose one of {', '.join(STEPS)}")
+    known = list(inspect.signature(STEPS[step]).parameters)[1:]
+    if unknown := [name for name in settings if name not in known]:
+        raise UnknownNameError(
+            f"the {step} step has no setting {unknown[0]!r}: it has {', '.join(known) or 'none'}"
+        )
     tasks = check_weights(weights)
     count = tasks.shape[-1]
     mean = task_distances(tasks).sum((-2, -1)) / (count * (count - 1))  # (...)

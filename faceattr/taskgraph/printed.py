@@ -11,7 +11,9 @@ costs something (or nothing, between equal tasks), and all of them 0, ``A = I``,
 With ``A = I`` the penalty of Eq. 14 is ``xi |W|^2``: Algorithm 3 as printed is Eq. 1, tasks learned
 one by one. The text says more than the line ("a Semi-Definite program", an epsilon that is "fixed"
 and lets the graph term dominate), and its source (Argyriou, Clemencon and Zhang, 2013) may carry a
-constraint or a term that the line leaves out. The other steps here each add such a term.
+constraint or a term that the line leaves out. With ``epsilon I`` in place of the I of Eq. 12 and of
+the constraints, the same two lines give ``A = epsilon I``. The other steps here each add such a
+term.
 """
 
 from __future__ import annotations

@@ -42,12 +42,21 @@ def edges(adjacency: Tensor, threshold: float = THRESHOLD, *, relative: bool = T
 
 
 def strongest(adjacency: Tensor, count: int) -> Tensor:
-    """The ``count`` strongest edges of one graph, ``(M, M)`` bool; fewer where fewer are above 0.
+    """The ``count`` strongest edges of one graph, by size as in :func:`edges`.
+
+    Args:
+        adjacency: ``(M, M)`` weights.
+        count: how many; fewer are found where fewer are not 0.
+
+    Returns:
+        ``(M, M)`` bool.
 
     Raises:
-        DataError: as :func:`edges`.
+        DataError: as :func:`edges`, a batch of graphs, or a count below 0.
     """
-    _check(adjacency)
+    _check_one(adjacency)
+    if count < 0:
+        raise DataError(f"count={count}: give a number of edges, 0 or more")
     rows, columns = torch.triu_indices(*adjacency.shape, 1, device=adjacency.device)
     sizes = adjacency.abs()[rows, columns]
     order = sizes.argsort(descending=True, stable=True)[:count]
@@ -61,11 +70,11 @@ def clusters(joined: Tensor, names: Sequence[str] | None = None) -> list[list]:
     """The connected parts of a graph, the largest first, as the paper's section 5.4 lists them.
 
     Args:
-        joined: ``(M, M)``, True or above 0 where there is an edge.
+        joined: ``(M, M)``, True or not 0 where there is an edge.
         names: of the tasks; their numbers otherwise.
 
     Raises:
-        DataError: as :func:`edges`. MissingDependencyError: networkx is not installed.
+        DataError: as :func:`to_networkx`. MissingDependencyError: networkx is not installed.
     """
     found = to_networkx(joined, names)
     order = {node: number for number, node in enumerate(found.nodes)}
@@ -79,14 +88,14 @@ def to_networkx(adjacency: Tensor, names: Sequence[str] | None = None) -> networ
     """The graph as networkx has it: tasks are nodes, edges carry ``weight``.
 
     Args:
-        adjacency: ``(M, M)`` weights, or bool.
+        adjacency: ``(M, M)`` weights, or bool; an edge wherever it is not 0, its sign kept.
         names: of the nodes, in the order of the columns; their numbers otherwise.
 
     Raises:
-        DataError: as :func:`edges`, or another number of names.
+        DataError: as :func:`edges`, a batch of graphs, or another number of names.
         MissingDependencyError: networkx is not installed.
     """
-    _check(adjacency)
+    _check_one(adjacency)
     count = len(adjacency)
     names = list(range(count)) if names is None else list(names)
     if len(names) != count:
@@ -108,8 +117,10 @@ def edge_scores(found: Tensor, truth: Tensor) -> dict[str, float]:
         found: ``(M, M)`` bool. truth: ``(M, M)`` bool.
 
     Raises:
-        DataError: the graphs are of different sizes.
+        DataError: the graphs are of different sizes, or batches of graphs.
     """
+    for graph in (found, truth):
+        _check_one(graph)
     if found.shape != truth.shape:
         raise DataError(f"graphs of {len(found)} and {len(truth)} tasks cannot be compared")
     here, there = found.bool().triu(1), truth.bool().triu(1).to(found.device)
@@ -131,3 +142,11 @@ def _check(adjacency: Tensor) -> None:
         raise DataError(f"a graph of M tasks is (M, M), not {tuple(adjacency.shape)}")
     if adjacency.is_floating_point() and not adjacency.isfinite().all():
         raise DataError("this graph has weights that are not finite: learn it again")
+
+
+def _check_one(adjacency: Tensor) -> None:
+    if adjacency.ndim > 2:
+        raise DataError(
+            f"{tuple(adjacency.shape)} is a batch of graphs, and this reads one: take them in turn"
+        )
+    _check(adjacency)

@@ -1,0 +1,133 @@
+"""The checkers of chapter 10 say yes to right answers, and no, with a reason, to wrong ones."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+
+import pytest
+import torch
+from conftest import ROOT
+
+from faceattr.exercises import chapter10 as chapter
+from faceattr.sparse import inverse_link, link, soft_threshold
+from faceattr.sparse.groups import assemble
+
+SOLUTIONS = ROOT / "book" / "solutions" / "10_known_groups.py"
+
+
+def refuses(verdict, why: str) -> None:
+    assert not verdict
+    assert re.search(why, verdict.reason), verdict.reason
+
+
+def test_every_solution_is_right():
+    spec = importlib.util.spec_from_file_location("solutions_10", SOLUTIONS)
+    solutions = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(solutions)
+    checks = {value for name, value in vars(chapter).items() if name.startswith("check_")}
+    assert set(solutions.ANSWERS) == checks, "each checker has a solution"
+    for check, answer in solutions.ANSWERS.items():
+        verdict = check(answer)
+        assert verdict, verdict.reason
+
+
+def stacked(groups, bases, some):
+    return torch.cat([b @ s for b, s in zip(bases, some, strict=True)], dim=1)
+
+
+def by_place(groups, bases, some):
+    found = torch.empty(len(bases[0]), sum(map(len, groups)))
+    for group, base, each in zip(groups, bases, some, strict=True):
+        found[:, group] = base @ each
+    return found
+
+
+def test_weights_takes_every_right_way():
+    assert chapter.check_weights(by_place)
+    assert chapter.check_weights(assemble)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (stacked, "at its attribute's own place"),
+        (lambda g, b, s: stacked(g, b, s)[:, [j for k in g for j in k]], "wrong way round"),
+        (lambda g, b, s: by_place(g, b, s).T, "upside down"),
+        (lambda g, b, s: 2 * by_place(g, b, s), "is off by"),
+        (lambda g, b: 0, "raises TypeError"),
+        (torch.zeros(4, 5), "the function itself"),
+        (None, "no answer yet"),
+    ],
+)
+def test_weights_explains_what_is_wrong(answer, why):
+    refuses(chapter.check_weights(answer), why)
+
+
+def uv(matrix):
+    u, _, vh = torch.linalg.svd(matrix, full_matrices=False)
+    return u @ vh
+
+
+def printed(matrix):
+    values, vectors = torch.linalg.eigh(matrix.T @ matrix)
+    return matrix @ (vectors * values.rsqrt()) @ vectors.T
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (lambda m: m, "half the squared Frobenius norm"),
+        (lambda m: torch.linalg.svd(m, full_matrices=False)[0]
+         @ torch.linalg.svd(m, full_matrices=False)[2].T, "U V, not U V.T"),
+        (printed, "not defined there|off by|above 1"),
+        (lambda m: uv(m) if torch.linalg.matrix_rank(m) == 3 else 0 * m, "off by"),
+        (lambda m: uv(m) if torch.linalg.matrix_rank(m) == 3 else 2 * uv(m), "above 1"),
+        (lambda m: 2 * uv(m), "is off by"),
+        (3.0, "the function itself"),
+        (None, "no answer yet"),
+    ],
+)  # fmt: skip
+def test_subgradient_explains_what_is_wrong(answer, why):
+    refuses(chapter.check_subgradient(answer), why)
+
+
+def test_any_subgradient_is_right():
+    assert chapter.check_subgradient(uv), "up to 1 in the directions that L lacks"
+
+
+def step(theta, gradient, r, lam, p):
+    theta = soft_threshold(theta - r * gradient, r * lam)
+    return theta, inverse_link(theta, p)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (lambda t, g, r, lam, p: (soft_threshold(t - r * g, lam), t), "takes off r times lambda"),
+        (lambda t, g, r, lam, p: (t - r * g, t), "after line 3"),
+        (lambda t, g, r, lam, p: step(t, -g, r, lam, p), "downhill"),
+        (lambda t, g, r, lam, p: ((t - r * g) - r * lam * (t - r * g).sign(), t), "change their"),
+        (lambda t, g, r, lam, p: (step(t, g, r, lam, p)[0],) * 2, "you returned theta"),
+        (
+            lambda t, g, r, lam, p: (a := step(t, g, r, lam, p)[0], link(a, p)),
+            "its inverse stands in line 5",
+        ),
+        (
+            lambda t, g, r, lam, p: (
+                a := step(t, g, r, lam, p)[0], a.sign() * a.abs() ** (p - 1),
+            ),
+            "left it out",
+        ),
+        (lambda t, g, r, lam, p: [s.abs() if k else s for k, s in
+                                  enumerate(step(t, g, r, lam, p))], "keeps the sign"),
+        (lambda t, g, r, lam, p: step(t, g, r, lam, p)[1], "Return two things"),
+        (lambda t, g, r, lam, p: (lambda a: (a, a.sign() * a.abs() ** (p - 1)
+                                             / a.norm(p) ** (p - 2)))(step(t, g, r, lam, p)[0]),
+         "no NaN"),
+        ((1, 2), "the function itself"),
+        (None, "no answer yet"),
+    ],
+)  # fmt: skip
+def test_smidas_step_explains_what_is_wrong(answer, why):
+    refuses(chapter.check_smidas_step(answer), why)

@@ -1,0 +1,121 @@
+"""The checkers of chapter 12 say yes to right answers, and no, with a reason, to wrong ones."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+
+from faceattr.exercises import chapter12 as chapter
+from faceattr.objectives.contrastive import coupling_loss
+from faceattr.verification import best_threshold, roc
+
+SOLUTIONS = ROOT / "book" / "solutions" / "12_verification.py"
+
+
+def refuses(verdict, why: str) -> None:
+    assert not verdict
+    assert re.search(why, verdict.reason), verdict.reason
+
+
+def test_every_solution_is_right():
+    spec = importlib.util.spec_from_file_location("solutions_12", SOLUTIONS)
+    solutions = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(solutions)
+    checks = {value for name, value in vars(chapter).items() if name.startswith("check_")}
+    assert set(solutions.ANSWERS) == checks, "each checker has a solution"
+    for check, answer in solutions.ANSWERS.items():
+        verdict = check(answer)
+        assert verdict, verdict.reason
+
+
+def pairs(z, k):
+    return torch.cdist(z, z).square(), k[:, None] == k[None]
+
+
+def printed(z, k, m, *, half=0.5, other=lambda d, m: (m - d).clamp(min=0), root=False, turn=False):
+    d, same = pairs(z, k)
+    d = d.sqrt() if root else d
+    return half * torch.where(same != turn, d, other(d, m))
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (lambda z, k, m: printed(z, k, m).sum() / (len(k) * (len(k) - 1)), "divide by N.2"),
+        (lambda z, k, m: printed(z, k, m, root=True).mean(), "Distances are squared"),
+        (
+            lambda z, k, m: printed(
+                z, k, m, other=lambda d, m: (m - d.sqrt()).clamp(min=0).square()
+            ).mean(),
+            "Hadsell",
+        ),
+        (lambda z, k, m: printed(z, k, m, turn=True).mean(), "other way round"),
+        (lambda z, k, m: printed(z, k, m, half=1).mean(), "a half in front"),
+        (lambda z, k, m: printed(z, k, m, other=lambda d, m: m - d).mean(), "not less"),
+        (lambda z, k, m: coupling_loss(z, k, margin=m), "as the library does by default"),
+        (lambda z, k: 0, "raises TypeError"),
+        (1.0, "the function itself"),
+        (None, "no answer yet"),
+    ],
+)
+def test_coupling_explains_what_is_wrong(answer, why):
+    refuses(chapter.check_coupling(answer), why)
+
+
+def tar(scores, same, level):
+    far, tpr, _ = roc(scores, same)
+    return tpr[far <= level].max()
+
+
+def beyond(scores, same, level):
+    far, tpr, _ = roc(scores, same)
+    return tpr[np.searchsorted(far, level)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (beyond, "first point beyond|too high"),
+        (
+            lambda s, y, a: (s[y] >= np.sort(s[y])[int(a * y.sum())]).mean(),
+            "from the pairs of one person",
+        ),
+        (lambda s, y, a: tar(s, y, a) * y.mean(), "a share of all pairs"),
+        (lambda s, y, a: tar(s, y, a) if a else 1.0, "first point beyond"),
+        (lambda s, y, a: 0.0, "too low"),
+        (0.5, "the function itself"),
+        (None, "no answer yet"),
+    ],
+)
+def test_tar_explains_what_is_wrong(answer, why):
+    refuses(chapter.check_tar(answer), why)
+
+
+def accuracy(s, y, mine, threshold):
+    return ((s[mine] >= threshold) == y[mine]).mean()
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (
+            lambda s, y, f, k: accuracy(s, y, f == k, best_threshold(s[f == k], y[f == k])),
+            "saw the fold's own pairs",
+        ),
+        (lambda s, y, f, k: accuracy(s, y, f == k, best_threshold(s, y)), "leave it out"),
+        (
+            lambda s, y, f, k: accuracy(s, y, f != k, best_threshold(s[f != k], y[f != k])),
+            "folds that chose the threshold",
+        ),
+        (lambda s, y, f, k: 0.0, "too low"),
+        (0.5, "the function itself"),
+        (None, "no answer yet"),
+    ],
+)
+def test_fold_explains_what_is_wrong(answer, why):
+    refuses(chapter.check_fold(answer), why)
