@@ -87,14 +87,22 @@ def table(results: dict) -> str:
     """The README's table."""
     lines = ["| measured side by side | promised | measured |", "|---|---|---|"]
     lines += [f"| {r['name']} | {promised(r)} | {measured(r)} |" for r in results["rows"]]
-    m = results["machine"]
-    where = f"{m['cores']} cores of {m['processor']}" + (f", {m['gpu']}" if m["gpu"] else "")
-    lines += [
-        "",
-        f"`make bench` on {where}; Python {m['python']}, torch {m['torch']}, {m['date']}, "
-        f"commit {m['commit']}.",
-    ]
+    places: dict[str, list[int]] = {}
+    for number, row in enumerate(results["rows"], 1):
+        places.setdefault(where(row.get("machine", results["machine"])), []).append(number)
+    for place, numbers in places.items():
+        rows = "" if len(places) == 1 else f"Rows {', '.join(map(str, numbers))}: "
+        lines += ["", f"{rows}`make bench` on {place}."]
     return "\n".join(lines)
+
+
+def where(m: dict) -> str:
+    """A machine in words."""
+    gpu = f", {m['gpu']}" if m["gpu"] else ""
+    return (
+        f"{m['cores']} cores of {m['processor']}{gpu}; Python {m['python']}, torch {m['torch']}, "
+        f"{m['date']}, commit {m['commit']}"
+    )
 
 
 def fill_readme(results: dict, root: Path = ROOT) -> None:
@@ -124,7 +132,9 @@ def main() -> int:
     old = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {"rows": []}
     names = {row["name"] for row in rows}
     kept = [row for row in old["rows"] if row["name"] not in names] if wanted else []
-    results = {"machine": machine(), "rows": kept + rows}
+    kept = [{"machine": old["machine"], **row} for row in kept]
+    here = machine()
+    results = {"machine": here, "rows": kept + [{**row, "machine": here} for row in rows]}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     fill_readme(results)
