@@ -142,7 +142,8 @@ class Inverse(Weighting):
     Both in batch means of ``mu_i`` and ``l_i``. The second loss falls where a large loss gets a
     large weight; it teaches the layer of the weights alone. The two are added here so that one step
     takes both; of the sum only ``mu^T l`` is reported (the value of the other is taken away again).
-    The paper's text was not at hand: this follows the program that its authors published.
+    The paper's text was not at hand: this follows the program that its authors published, without
+    its features of unit length before the layer and its own rate for the layer.
     """
 
     name = "inverse"
