@@ -24,7 +24,7 @@ GRID = (0.02, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999)
 #: Of the boxes that pass S_Net, M_Net and (if they are faces) L_Net.
 COLOURS = ("#b9bec6", "#ffc400", theme.RIGHT)
 #: Longer side of a scene in pixels.
-SIDE = 360
+SIDE = 320
 
 _PLANE = 190  # pixels: a side of the plane of recall and precision
 _NETS = ("S", "M", "L")
@@ -234,7 +234,7 @@ def _words(alt, view: Search):
         layers.append(square.encode(x=alt.value(6), y=alt.value(y)))
         text = alt.Text(field, type="nominal")
         layers.append(chosen.mark_text(**plain).encode(x=alt.value(18), y=alt.value(y), text=text))
-    return alt.layer(*layers).properties(width=330, height=84)
+    return alt.layer(*layers).properties(width=290, height=84)
 
 
 def _plane(alt):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: Shares of the weight below this are drawn here, at the bottom of the axis.
 LEAST = 1e-4
 
-_WIDE, _HIGH = 206, 230  # pixels of a panel
+_WIDE, _HIGH = 178, 230  # pixels of a panel
 
 
 def weights_chart(view: Weights, start: str, column: int):
@@ -95,7 +95,7 @@ def _sentence(alt):
     return (
         alt.Chart(alt.NamedData(name="sentences"))
         .transform_filter("datum.s === scheme && datum.e === epoch")
-        .mark_text(align="left", baseline="middle", fontSize=13, color=theme.INK)
+        .mark_text(align="left", baseline="middle", fontSize=12, color=theme.INK)
         .encode(x=alt.value(-34), y=alt.value(9), text=alt.Text("text", type="nominal"))
         .properties(width=3 * _WIDE, height=18)
     )
