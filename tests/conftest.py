@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -163,3 +164,13 @@ def built_book() -> Path:
 def vendor_versions() -> dict:
     """Which versions of the page's scripts were fetched."""
     return json.loads((vendored() / "versions.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def solutions(request):
+    """The solutions of a chapter, as a module: those that its test file names ``SOLUTIONS``."""
+    path = request.module.SOLUTIONS
+    spec = importlib.util.spec_from_file_location(f"solutions_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
