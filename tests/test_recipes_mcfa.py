@@ -300,7 +300,9 @@ def test_the_shipped_checkpoint_is_meant_where_none_is_named(scene, tmp_path, ca
         (["predict", "--method", "mcfa", "x.png", "--no-find"], "--no-find does not go"),
         (["predict", "--method", "mcfa", "x.png", "--out", "x.pdf"], "x.pdf"),
         (["predict", "--method", "mcfa", "x.png", "y.png", "--out", "z.png"], "one picture"),
-        (["predict", "--method", "mcfa", "snet3-celeba", "x.png"], "x.png"),
+        (["predict", "--method", "mcfa", "snet3-celeba", "x.png"], "MCFA"),
+        (["train", "mcfa", "--recall", "0.9", "--no-valid"], "--recall chooses thresholds"),
+        (["train", "mcfa", "--recall", "0.9", "--split", "test"], "--recall chooses thresholds"),
         (["predict", "--method", "mcfa", "no-such-folder", "x.png"], "no-such-folder"),
     ],
 )

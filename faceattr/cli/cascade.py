@@ -25,14 +25,14 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 _OTHERS = ("heatmap", "regions", "no_find")
 
 
-def find_and_show(options: argparse.Namespace, checkpoint: str, photos: list[str]) -> int:
+def find_and_show(options: argparse.Namespace, checkpoint: str | None, photos: list[str]) -> int:
     """Find the faces of every photo and print, and draw them where asked.
 
     A photo that fails is named at the end and does not stop the others.
 
     Args:
         options: parsed options of ``predict``.
-        checkpoint: of an MCFA that detects. photos: files.
+        checkpoint: of an MCFA that detects; None for the shipped one. photos: files.
 
     Raises:
         DataError: options that do not go together, several photos for one picture, no checkpoint.
@@ -70,13 +70,13 @@ def find_and_show(options: argparse.Namespace, checkpoint: str, photos: list[str
     return 1 if failures else 0
 
 
-def _named(checkpoint: str) -> str:
+def _named(checkpoint: str | None) -> str:
     """The checkpoint that was named, or the shipped one of this method.
 
     Raises:
         DataError: none was named and none is shipped.
     """
-    if checkpoint != "snet3-celeba":
+    if checkpoint is not None:
         return checkpoint
     if DEFAULT not in shipped():
         raise DataError(

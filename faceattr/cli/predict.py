@@ -17,6 +17,8 @@ from faceattr.prediction import FacePrediction, Predictor
 
 #: Endings of weights: a file of another library is then named as what it is not.
 WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".onnx")
+#: The checkpoint that is meant where none is named.
+DEFAULT = "snet3-celeba"
 #: Endings of a picture of heat maps.
 MAPS = (".png", ".jpg", ".jpeg", ".webp", ".pdf", ".svg")
 
@@ -27,7 +29,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="+",
         metavar="[CHECKPOINT] IMAGE",
-        help="photos; a checkpoint (file, folder or name) before them, else snet3-celeba",
+        help=f"photos; a checkpoint (file, folder or name) before them, else {DEFAULT}",
     )
     parser.add_argument(
         "--method", choices=METHODS, help="mcfa: the network finds the faces itself, as a cascade"
@@ -50,11 +52,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
 
 
-def split_inputs(inputs: list[str]) -> tuple[str, list[str]]:
-    """Tell the checkpoint from the photos.
+def split_inputs(inputs: list[str]) -> tuple[str | None, list[str]]:
+    """Tell the checkpoint, None where none is named, from the photos.
 
     The first word is a checkpoint when it is a folder, ends in one of :data:`WEIGHTS`, is a shipped
-    name, or has no file ending and photos follow it; otherwise ``snet3-celeba`` is meant.
+    name, or has no file ending and photos follow it.
     """
     from faceattr.checkpoint import shipped
 
@@ -65,7 +67,7 @@ def split_inputs(inputs: list[str]) -> tuple[str, list[str]]:
         if not rest:
             raise DataError(f"{first} is a checkpoint and no photo follows it: add IMAGE...")
         return first, rest
-    return "snet3-celeba", inputs
+    return None, inputs
 
 
 def table(face: FacePrediction, *, every: bool) -> str:
@@ -92,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
     if options.out:
         picture_format(options.out, MAPS)  # a wrong ending fails before any work
     checkpoint, photos = split_inputs(options.inputs)
-    predictor = Predictor.load(checkpoint, device=options.device)
+    predictor = Predictor.load(checkpoint or DEFAULT, device=options.device)
     column = _column(options.heatmap, predictor.names) if options.heatmap else None
     faces: list[FacePrediction] = []
     failures: list[FaceattrError] = []

@@ -121,6 +121,11 @@ def run(options: argparse.Namespace) -> None:
     """Open the data, train, and say where the checkpoints are."""
     method = recipe(options.method)  # an unknown name fails before any data is read
     more = special(method, options)
+    if options.recall is not None and (options.no_valid or options.split != "train"):
+        raise DataError(
+            "--recall chooses thresholds on the valid split, which is not read here: leave it out, "
+            "or train on the train split without --no-valid"
+        )
     out = options.out or Path("runs") / f"{options.method}-{options.data}-seed{options.seed}"
     if not (options.resume or options.overwrite) and any(out.rglob("*.safetensors")):
         raise TrainingError(
