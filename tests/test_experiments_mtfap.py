@@ -16,6 +16,7 @@ from test_lfw import PAIRS, make_pictures
 
 sys.path.insert(0, str(ROOT / "book" / "experiments"))
 import mtfap
+import mtfap_chosen
 import mtfap_faces
 import mtfap_jobs
 
@@ -23,6 +24,7 @@ from faceattr.attributes import GROUPS
 from faceattr.data.labels import LabelModel
 from faceattr.errors import DataError
 from faceattr.report import Report
+from faceattr.scored import Scored
 
 HEADS = ("l2", "none", "groups", "shuffled", "graph-logdet", "groups-algorithms")
 SWEEPS = ("groups+gamma=1+lam=0.01", "groups+gamma=1000+lam=0.01", "graph-logdet+xi=10")
@@ -35,7 +37,9 @@ def small(monkeypatch):
     monkeypatch.setattr(mtfap, "SWEEP_AT", 30)
     monkeypatch.setattr(mtfap, "HEADS", HEADS)
     monkeypatch.setattr(mtfap, "SWEEPS", SWEEPS)
-    monkeypatch.setattr(mtfap, "STRONG", ("graph-logdet+alpha=3+xi=5",))
+    four = mtfap_chosen.STRENGTHS["groups"]
+    monkeypatch.setattr(mtfap, "STRENGTHS", {"groups": four})
+    monkeypatch.setattr(mtfap, "STRONG", ("graph-logdet+alpha=3+xi=5", *four[1:]))
     monkeypatch.setattr(mtfap, "TRAINED_SWEEPS", ("groups+gamma=1000", "probed"))
     monkeypatch.setattr(mtfap, "BESIDE", {"shuffled": (8,), "graph-logdet+alpha=3": (8,)})
     monkeypatch.setattr(mtfap, "INDEPENDENT", (8,))
@@ -55,7 +59,8 @@ def test_parts_come_in_their_order_and_a_job_once():
     trained = [job[1] for job in rounds[1] if job[0] == "network"]
     assert trained[:3] == ["none-500", "groups-500", "graph-logdet-500"], "the most telling first"
     assert set(mtfap.predictors(4000)) <= set(trained)
-    assert rounds[2][0][0] == "verification"
+    assert rounds[2][0][:2] == ("chosen", "heads-l2+chosen-50")
+    assert set(mtfap_chosen.STRENGTHS["shuffled"]) <= {job[2] for job in rounds[1]}
     assert mtfap.budgets(3187) == [50, 100, 200, 500, 1000, 3187]
     assert mtfap.predictors(3187)[-1] == "graph-logdet-3187"
     few = mtfap.plan(["budgets", "independent"], 24)
@@ -81,7 +86,8 @@ def test_what_is_compared():
     pairs = mtfap.differences(
         ["heads-groups-50", "heads-l2-50", "heads-graph-logdet-50", "groups-50", "none-50",
          "heads-groups+gamma=1+lam=0.01-50", "heads-groups+gamma=10+lam=1-50", "probed-50",
-         "heads-groups+gamma=10-50", "heads-l2+xi=5-50", "heads-graph-logdet+alpha=3+xi=5-50"]
+         "heads-groups+gamma=10-50", "heads-l2+xi=5-50", "heads-graph-logdet+alpha=3+xi=5-50",
+         "heads-groups+chosen-50", "heads-l2+chosen-50", "heads-shuffled+chosen-50"]
     )  # fmt: skip
     assert set(pairs) == {
         "heads-groups-50 - heads-l2-50",
@@ -94,7 +100,45 @@ def test_what_is_compared():
         "heads-l2+xi=5-50 - heads-l2-50",
         "heads-graph-logdet+alpha=3+xi=5-50 - heads-l2+xi=5-50",
         "heads-graph-logdet+alpha=3+xi=5-50 - heads-graph-logdet-50",
+        "heads-groups+chosen-50 - heads-groups-50",
+        "heads-groups+chosen-50 - heads-l2+chosen-50",
+        "heads-groups+chosen-50 - heads-shuffled+chosen-50",
+        "heads-shuffled+chosen-50 - heads-l2+chosen-50",
+        "heads-l2+chosen-50 - heads-l2-50",
     }
+
+
+def test_a_strength_is_chosen_on_other_people(tmp_path):
+    people = torch.arange(10).repeat_interleave(4)
+    first = mtfap_chosen.halves(people, 3)
+    assert first.sum() == 20
+    assert all(len(set(first[people == k].tolist())) == 1 for k in range(10))
+    labels = (torch.rand(40, 2, generator=torch.Generator().manual_seed(0)) < 0.5).to(torch.int8)
+    sure = 2.0 * labels - 1
+    # right on both halves; on the first alone; on the second alone; on neither
+    said = {
+        "l2": 0.6 * sure,
+        "l2+xi=5": torch.where(first[:, None], sure, -sure),
+        "l2+xi=20": torch.where(first[:, None], -sure, sure),
+        "l2+xi=100": -sure,
+    }
+
+    def save():
+        for name, logits in said.items():
+            record = {"data": "d", "seed": 0, "parameters": 1, "training": {}}
+            scored = Scored(("a", "b"), logits[None], labels, people)
+            report = Report.of(scored, bootstrap=5, record=record)
+            report.save(tmp_path / f"heads-{name}-8.json")
+
+    save()
+    report, chosen = mtfap_chosen.choose(tmp_path, "l2", 8, 3)
+    assert chosen == ["l2", "l2"], "of equals the first"
+    assert report.mean["accuracy"] == 1
+    said["l2"] = -sure
+    save()
+    report, chosen = mtfap_chosen.choose(tmp_path, "l2", 8, 3)
+    assert chosen == ["l2+xi=5", "l2+xi=20"], "the best on each half"
+    assert report.mean["accuracy"] == 0, "answers for the other half, of which it knows nothing"
 
 
 def test_the_labels_own_graph_is_found_in_itself():
@@ -125,6 +169,10 @@ def test_two_seeds_from_faces_to_results(small, tmp_path, capsys):
         runs = [Report.load(tmp_path / f"seed{s}" / f"{name}.json") for s in (0, 1)]
         for row, run in zip(found["networks"][name]["runs"], runs, strict=True):
             assert row["mean"]["accuracy"] == pytest.approx(run.mean["accuracy"], abs=1e-6)
+    assert set(found["facts"]["heads-groups+chosen-8"]["1"]["strengths"]) <= set(
+        mtfap_chosen.STRENGTHS["groups"]
+    )
+    assert "heads-groups+chosen-30 - heads-groups-30" in found["differences"]
     low, high = (found["differences"]["groups-30 - none-30"]["mean"][f"accuracy_{e}"]
                  for e in ("low", "high"))  # fmt: skip
     assert low <= high

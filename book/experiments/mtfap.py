@@ -16,6 +16,7 @@ heads-groups-500, ...         the nine known groups (proximal steps), the same b
 heads-graph-logdet-500, ...   Algorithm 3 with one of four steps for its graph
 heads-graph-logdet+alpha=3-.. more edges than with the step's own alpha, 0.3
 heads-l2+xi=20-500, ...       another xi, gamma or lambda than the paper's
+heads-l2+chosen-500, ...      the best of four strengths, chosen on other people
 none-500                      the shared trunk without structure, trained from the start
 groups-500, graph-logdet-500  the same with known groups, with a learned graph
 l2-500, shuffled-500          its weights kept short; groups at random
@@ -46,16 +47,17 @@ import warnings
 from pathlib import Path
 
 import collecting
+import mtfap_chosen
 import mtfap_faces
 import mtfap_jobs as jobs
 import torch
+from mtfap_chosen import CHOSEN, DENSE, STRENGTHS
 
 from faceattr.errors import DataError
 from faceattr.files import write_atomically
 
 BUDGETS = (50, 100, 200, 500, 1000, 4000)
 GRAPHS = tuple(f"graph-{step}" for step in jobs.GRAPHS)
-DENSE = f"graph-logdet+alpha={jobs.DENSE:g}"
 HEADS = ("l2", "none", "groups", "shuffled", *GRAPHS, DENSE, "groups-algorithms")
 #: Networks that are trained at every budget, and those that are at some.
 NETWORKS = ("none", "groups", "graph-logdet")
@@ -69,13 +71,8 @@ SWEEPS = (
     *(f"groups+gamma={g}+lam={x}" for g in GAMMAS for x in LAMBDAS),
     *(f"{m}+xi={x}" for m in ("l2", "graph-logdet") for x in XIS),
 )
-#: Stronger penalties at every budget: ``A = I + L`` is nowhere smaller than I, so that a graph also
-#: shortens the weights more than l2 with the same xi. Each is to be held against l2 at its best.
-BOTH = "gamma=100+lam=10"
-STRONG = (
-    *(f"{m}+xi={x}" for m in ("l2", "graph-logdet", DENSE) for x in (5, 20, 100)),
-    *("groups+gamma=10", "groups+gamma=100", f"groups+{BOTH}", f"shuffled+{BOTH}"),
-)
+#: Stronger penalties, at every budget.
+STRONG = tuple(strength for four in STRENGTHS.values() for strength in four[1:])
 TRAINED_SWEEPS = (
     *(f"groups+gamma={x}" for x in (10, 100, 1000)),
     *(f"groups+lam={x}" for x in (1, 10, 100)),
@@ -84,6 +81,8 @@ TRAINED_SWEEPS = (
 )
 #: Whose attributes are tried on pairs, and at which budgets.
 VERIFIERS = ("none-50", "none-500", "none-4000", "groups-4000", "graph-logdet-4000")
+#: Kinds of jobs that leave a report.
+REPORTS = ("network", "heads", "chosen")
 #: In the order in which they are done.
 PARTS = ("heads", "sweeps", "budgets", "verification", "trained-sweeps", "independent")
 
@@ -109,6 +108,10 @@ def plan(parts: list[str], pool: int) -> list[list[tuple]]:
     if "sweeps" in parts:
         add(1, "heads", STRONG, counts, "heads-")
         add(1, "heads", SWEEPS, [at], "heads-")
+        if "heads" in parts:
+            rounds[2] += [
+                ("chosen", f"heads-{m}{CHOSEN}-{n}", m, n) for n in counts for m in STRENGTHS
+            ]
     if "budgets" in parts:
         add(1, "network", NETWORKS, [at, *(n for n in counts if n != at)])
         for method, wanted in BESIDE.items():
@@ -136,7 +139,7 @@ def done(folder: Path, job: tuple) -> bool:
     kind, name, *_ = job
     if kind == "trunk":
         return (folder / "models" / "features.pt").is_file()
-    report = kind not in ("network", "heads") or (folder / f"{name}.json").is_file()
+    report = kind not in REPORTS or (folder / f"{name}.json").is_file()
     return report and (folder / "facts" / f"{name}.json").is_file()
 
 
@@ -158,6 +161,10 @@ def perform(
             jobs.trunk(data, folder, seed, device, precision)
         elif kind == "heads":
             jobs.heads(data, folder, name, method, count, seed)
+        elif kind == "chosen":
+            report, strengths = mtfap_chosen.choose(folder, method, count, seed)
+            jobs.note(folder, name, {"strengths": strengths})
+            report.save(folder / f"{name}.json", predictions=True)
         elif kind == "siamese":
             jobs.siamese(data, folder, name, seed, device, precision)
         else:
@@ -196,7 +203,7 @@ def names_of(folder: Path, pool: int) -> list[str]:
         job[1]
         for stage in plan(list(PARTS), pool)
         for job in stage
-        if job[0] in ("network", "heads") and all((s / f"{job[1]}.json").is_file() for s in seeds)
+        if job[0] in REPORTS and all((s / f"{job[1]}.json").is_file() for s in seeds)
     ]
     if not (seeds and names):
         raise DataError(f"no job under {folder} was done with every seed: run one first")
@@ -218,12 +225,12 @@ def differences(names: list[str]) -> list[str]:
             "l2": ("none",),
             "none": ("independent",),
         }.get(method, ("none", "l2", "independent") if method.startswith("graph") else ())
-        if "+" in method:  # what the paper's own weights give, and l2 of the same xi
+        if method.endswith(CHOSEN):
+            rivals = mtfap_chosen.rivals(method)
+        elif "+" in method:  # what the paper's own weights give, and l2 of the same xi
             base, *changes = method.split("+")
             grid = head and base == "groups" and len(changes) == 2
             rivals = (f"{base}+gamma=1+lam=0.01" if grid else base,)
-            if method == f"groups+{BOTH}":
-                rivals += ("groups", "l2", "l2+xi=20", f"shuffled+{BOTH}", f"{DENSE}+xi=5")
             if base.startswith("graph"):
                 same = [f"+{change}" for change in changes if change.startswith("xi=")]
                 rivals += ("".join(["l2", *same]),)
