@@ -24,8 +24,10 @@ from faceattr.sparse import (
     smidas_update,
     soft_threshold,
 )
+from faceattr.sparse.groups import balance
 from faceattr.sparse.lowrank import paper_step
 from faceattr.sparse.optimizer import Alternating
+from faceattr.sparse.proximal import nuclear_norm
 from faceattr.sparse.smidas import exponent
 from faceattr.taskgraph import fit_tasks
 
@@ -242,14 +244,52 @@ def test_proximal_steps_get_lower_than_the_algorithms_in_as_many_rounds(tasks):
 
 def test_more_of_a_penalty_gives_fewer_entries_and_a_lower_rank(tasks):
     x, y, groups, start = tasks
-    few = fit_groups(x, y, groups, start.weights, start.bias, lam=30.0, gamma=0.1)
+    few = fit_groups(x, y, groups, start.weights, start.bias, lam=30.0, gamma=30.0)
     many = fit_groups(x, y, groups, start.weights, start.bias, lam=1e-4, gamma=0.1)
     assert sum(int((s == 0).sum()) for s in few.coefficients) > sum(
         int((s == 0).sum()) for s in many.coefficients
     )
-    low = fit_groups(x, y, groups, start.weights, start.bias, gamma=3000.0)
+    low = fit_groups(x, y, groups, start.weights, start.bias, gamma=1e6)
     ranks = [sum(int((torch.linalg.svdvals(b) > 1e-6).sum()) for b in f.bases) for f in (low, many)]
     assert ranks[0] < ranks[1]
+
+
+@pytest.mark.parametrize("solver", ["proximal", "algorithms"])
+def test_of_gamma_and_lambda_only_the_product_counts(tasks, solver):
+    x, y, groups, start = tasks
+    how = {"solver": solver, "rounds": 5}
+    one, two, other = (
+        fit_groups(x, y, groups, start.weights, start.bias, gamma=gamma, lam=lam, **how)
+        for gamma, lam in ((2.0, 3.0), (60.0, 0.1), (2.0, 30.0))
+    )
+    torch.testing.assert_close(one.weights, two.weights, atol=1e-4, rtol=1e-3)
+    assert one.objective == pytest.approx(two.objective, rel=1e-4)
+    assert not torch.allclose(one.weights, other.weights, atol=1e-2)
+    for found, gamma, lam in ((one, 2.0, 3.0), (two, 60.0, 0.1)):
+        for base, coefficient in zip(found.bases, found.coefficients, strict=True):
+            sizes = gamma * torch.linalg.svdvals(base).sum(), lam * coefficient.abs().sum()
+            torch.testing.assert_close(*sizes, rtol=1e-3, atol=1e-4)
+
+
+def test_balance_is_the_least_of_all_scales():
+    l, s = normal(6, 2), normal(2, 4, seed=1)  # noqa: E741
+    a, b = balance(l, s, 0.7, 3.0)
+    torch.testing.assert_close(a @ b, l @ s)
+    least = 0.7 * nuclear_norm(a) + 3.0 * b.abs().sum()
+    for c in torch.logspace(-2, 2, 41, dtype=l.dtype):
+        assert least <= 0.7 * nuclear_norm(c * l) + 3.0 * (s / c).abs().sum() + 1e-9
+    assert not any(part.any() for part in balance(l, 0 * s, 0.7, 3.0))
+    for nothing in (balance(l, s, 0.0, 1.0), balance(l, s, 1.0, 0.0)):
+        assert nothing[0] is l
+        assert nothing[1] is s
+
+
+def test_one_penalty_of_nothing_is_allowed(tasks):
+    x, y, groups, start = tasks
+    for gamma, lam in ((0.0, 1.0), (1.0, 0.0), (0.0, 0.0)):
+        found = fit_groups(x, y, groups, start.weights, start.bias, gamma=gamma, lam=lam, rounds=3)
+        assert found.weights.isfinite().all()
+        assert found.objective[-1] < found.objective[0]
 
 
 def test_features_of_zeros_leave_the_biases():

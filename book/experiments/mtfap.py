@@ -16,7 +16,7 @@ heads-groups-500, ...         the nine known groups (proximal steps), the same b
 heads-graph-logdet-500, ...   Algorithm 3 with one of four steps for its graph
 heads-graph-logdet+alpha=3-.. more edges than with the step's own alpha, 0.3
 heads-l2+xi=20-500, ...       another xi, gamma or lambda than the paper's
-heads-l2+chosen-500, ...      the best of four strengths, chosen on other people
+heads-l2+chosen-500, ...      the best of five strengths, chosen on other people
 none-500                      the shared trunk without structure, trained from the start
 groups-500, graph-logdet-500  the same with known groups, with a learned graph
 l2-500, shuffled-500          its weights kept short; groups at random
@@ -64,15 +64,17 @@ NETWORKS = ("none", "groups", "graph-logdet")
 BESIDE = {"shuffled": (50, 500), "l2": (50, 500), DENSE: (50, 500)}
 INDEPENDENT = (50, 500)
 #: Other values of the three weights, at this budget; the paper's are 1, 0.01 and 0.75. They weigh
-#: a loss summed over faces: on its mean the paper's would be gamma 500, lam 5 and xi 375.
+#: a loss summed over faces: on its mean the paper's would be gamma 500, lam 5 and xi 375. Of gamma
+#: and lambda only the product counts on fixed features, so that gamma alone is turned there; with
+#: :data:`mtfap_chosen.STRENGTHS`, it takes the products 1e-3, 1e-2, ... 1e5.
 SWEEP_AT = 500
-GAMMAS, LAMBDAS, XIS = (0.1, 1, 10, 100, 1000), (0.01, 0.1, 1, 10, 100), (0.1, 1000)
+GAMMAS, XIS = (0.1, 10, 100, 1000000, 10000000), (0.1, 1000)
 SWEEPS = (
-    *(f"groups+gamma={g}+lam={x}" for g in GAMMAS for x in LAMBDAS),
+    *(f"groups+gamma={g}" for g in GAMMAS),
     *(f"{m}+xi={x}" for m in ("l2", "graph-logdet") for x in XIS),
 )
 #: Stronger penalties, at every budget.
-STRONG = tuple(strength for four in STRENGTHS.values() for strength in four[1:])
+STRONG = tuple(strength for all_ in STRENGTHS.values() for strength in all_[1:])
 TRAINED_SWEEPS = (
     *(f"groups+gamma={x}" for x in (10, 100, 1000)),
     *(f"groups+lam={x}" for x in (1, 10, 100)),
@@ -229,8 +231,7 @@ def differences(names: list[str]) -> list[str]:
             rivals = mtfap_chosen.rivals(method)
         elif "+" in method:  # what the paper's own weights give, and l2 of the same xi
             base, *changes = method.split("+")
-            grid = head and base == "groups" and len(changes) == 2
-            rivals = (f"{base}+gamma=1+lam=0.01" if grid else base,)
+            rivals = (base,)
             if base.startswith("graph"):
                 same = [f"+{change}" for change in changes if change.startswith("xi=")]
                 rivals += ("".join(["l2", *same]),)
@@ -243,8 +244,8 @@ def collect(folder: Path, pool: int) -> dict:
     """All seeds as :func:`collecting.collect` has them, without tables of single attributes.
 
     ``facts`` holds what the jobs noted, name to seed: of graphs ``[precision, recall, f1, edges]``,
-    and matrices and ROC curves of the first seed alone, at the largest budget and in the grid of
-    gamma and lambda.
+    and matrices and ROC curves of the first seed alone, at the largest budget and where gamma is
+    turned.
     """
     names = names_of(folder, pool)
     results = collecting.collect(folder, names, differences(names), bootstrap=jobs.BOOTSTRAP)
@@ -257,8 +258,9 @@ def collect(folder: Path, pool: int) -> dict:
         for path in sorted((folder / f"seed{seed}" / "facts").glob("*.json")):
             found = json.loads(path.read_text())
             first = seed == seeds[0]
-            grid = "+lam=" in path.stem and path.stem.endswith(f"-{min(SWEEP_AT, pool)}")
-            drawn = grid or path.stem.endswith(f"-{budgets(pool)[-1]}")
+            start, _, count = path.stem.rpartition("-")
+            sweep = start.startswith("heads-groups") and int(count) == min(SWEEP_AT, pool)
+            drawn = sweep or count == str(budgets(pool)[-1])
             for heavy in ("adjacency", "coefficients", "groups"):
                 if not (first and drawn):
                     found.pop(heavy, None)

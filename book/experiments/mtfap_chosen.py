@@ -19,14 +19,15 @@ from faceattr.scored import Scored
 
 #: More than the step's own alpha (0.3) of the log-det step: a dense graph.
 DENSE = f"graph-logdet+alpha={ALPHA:g}"
-#: Both penalties of known groups, strong.
-BOTH = "gamma=100+lam=10"
-#: Method to its four strengths, the paper's first. They weigh a loss summed over faces. (``A = I +
+#: Method to its five strengths, the paper's first. They weigh a loss summed over faces. ``A = I +
 #: L`` is nowhere smaller than I, so that a graph also shortens the weights more than l2 does with
-#: the same xi: hence the same strengths for both.)
+#: the same xi: hence the same strengths for both. Of gamma and lambda only the product counts.
 STRENGTHS = {
-    **{m: (m, *(f"{m}+xi={x}" for x in (5, 20, 100))) for m in ("l2", "graph-logdet", DENSE)},
-    **{m: (m, f"{m}+gamma=10", f"{m}+gamma=100", f"{m}+{BOTH}") for m in ("groups", "shuffled")},
+    **{m: (m, *(f"{m}+xi={x}" for x in (5, 20, 50, 100))) for m in ("l2", "graph-logdet", DENSE)},
+    **{
+        m: (m, *(f"{m}+gamma={x}" for x in (1000, 10000, 30000, 100000)))
+        for m in ("groups", "shuffled")
+    },
 }
 #: Behind a method's name where its strength was chosen.
 CHOSEN = "+chosen"
@@ -63,8 +64,8 @@ def choose(folder: Path, method: str, count: int, seed: int) -> tuple[Report, li
     reports = [Report.load(folder / f"{name}.json") for name in names]
     scored = reports[0].scored
     first = halves(scored.groups, seed)
-    said = torch.stack([report.scored.logits for report in reports])  # (4, 1, N, M)
-    right = ((said > 0) == (scored.labels > 0)).float().mean((1, 3))  # (4, N)
+    said = torch.stack([report.scored.logits for report in reports])  # (5, 1, N, M)
+    right = ((said > 0) == (scored.labels > 0)).float().mean((1, 3))  # (5, N)
     best = [int(right[:, half].mean(1).argmax()) for half in (first, ~first)]
     logits = torch.where(first[:, None], said[best[1]], said[best[0]])  # (1, N, M), the other's
     record = {key: reports[0].record[key] for key in ("data", "seed", "parameters", "training")}

@@ -4,6 +4,10 @@ With the features given, the loss is convex in L for fixed S and in S for fixed 
 Here both are updated in turn, by Algorithms 1 and 2 or by proximal gradient steps, and the biases,
 which the paper does not mention, by Newton's method. ``L_g S_g`` begins as the best approximation
 of rank ``K_g`` of weights learned one by one: started at random, the product needs far longer.
+
+Of gamma and lambda only the product counts: ``c L`` and ``S / c`` are the same weights, so that
+whoever minimises Eq. 3 also chooses c, and at the best c both penalties of a group are ``sqrt(gamma
+lambda |L|_* |S|_1)``. Alternation finds that c, but slowly; here it is set after every round.
 """
 
 from __future__ import annotations
@@ -112,7 +116,8 @@ def fit_groups(
         groups: columns of the attributes of each group.
         start: ``(d, M)`` weights learned one by one. bias: ``(M,)`` theirs.
         basis: see :func:`faceattr.models.mtfap.basis_sizes`.
-        gamma, lam: the paper's gamma and lambda; it found 1 and 0.01 best.
+        gamma, lam: the paper's gamma and lambda; it found 1 and 0.01 best. Weights and objective
+            depend on their product alone; where one is 0, nothing sets the scale of L and S.
         solver: ``"proximal"``, or ``"algorithms"``: 1 for L and 2 for S.
         rounds: of L, then S, then the biases.
         steps: on each in a round.
@@ -143,9 +148,14 @@ def fit_groups(
             f"rounds={rounds}, steps={steps}, rates={rates}: give at least 1, 1, and above 0"
         )
     ranks = basis_sizes(groups, labels.shape[1], basis)
+    unit = (lam / gamma) ** 0.5 if gamma and lam else 1.0
+    gamma, lam = gamma * unit, lam / unit  # of L / unit and S * unit: both are sqrt(gamma lam)
     faces, tasks = labels.shape
     generator = torch.Generator().manual_seed(seed)
-    pairs = [split(start[:, list(group)], rank) for group, rank in zip(groups, ranks, strict=True)]
+    pairs = [
+        balance(*split(start[:, list(group)], rank), gamma, lam)
+        for group, rank in zip(groups, ranks, strict=True)
+    ]
     track = Track("Eq. 3")
 
     def total() -> float:
@@ -201,14 +211,28 @@ def fit_groups(
                     theta, coefficient = smidas_update(
                         theta, slope, rate=r, weight=lam / faces, p=p
                     )
-            pairs[g] = (base, coefficient)
+            pairs[g] = balance(base, coefficient, gamma, lam)
         weights = assemble(groups, *zip(*pairs, strict=True))
         bias = newton_bias(features @ weights, labels, bias)
         total()
     found = track.end(bias)
-    bases, coefficients = zip(*pairs, strict=True)
+    bases, coefficients = zip(*((unit * l, s / unit) for l, s in pairs), strict=True)  # noqa: E741
     kept = tuple(tuple(group) for group in groups)
     return GroupWeights(kept, bases, coefficients, bias, found.objective, found.seconds)
+
+
+def balance(base: Tensor, coefficient: Tensor, gamma: float, lam: float) -> tuple[Tensor, Tensor]:
+    """The same ``L S`` with the least ``gamma |L|_* + lam |S|_1``: ``c L`` and ``S / c``.
+
+    Both terms are then equal, ``sqrt(gamma lam |L|_* |S|_1)``.
+    """
+    if not (gamma and lam):
+        return base, coefficient
+    large, small = gamma * nuclear_norm(base), lam * coefficient.abs().sum()
+    if not (large > 0 and small > 0):  # L S is 0 already, and the other costs for nothing
+        return torch.zeros_like(base), torch.zeros_like(coefficient)
+    c = (small / large).sqrt()
+    return c * base, coefficient / c
 
 
 def steepness(features: Tensor, factor: Tensor | None = None) -> float:
