@@ -103,7 +103,9 @@ def verify(scores: Tensor | np.ndarray, pairs: Pairs) -> Verification:
     """LFW's protocol on scores of pairs.
 
     Args:
-        scores: ``(P,)``, higher for one person.
+        scores: ``(P,)``, higher for one person; or ``(folds, P)``, a row for each fold where the
+            score itself was chosen on the others, as :func:`fuse` does. The ROC curve then takes
+            each pair from the row of its own fold.
         pairs: what they are scores of.
 
     Raises:
@@ -111,13 +113,15 @@ def verify(scores: Tensor | np.ndarray, pairs: Pairs) -> Verification:
             a fold without pairs of both kinds.
     """
     scores, same, fold = _checked(scores, pairs)
+    numbers, row = np.unique(fold, return_inverse=True)
+    rows = np.broadcast_to(scores, (len(numbers), len(same)))  # (folds, P)
     accuracies, thresholds = [], []
-    for k in np.unique(fold):
+    for k, seen in zip(numbers, rows, strict=True):
         mine = fold == k
-        threshold = best_threshold(scores[~mine], same[~mine])
-        accuracies.append(float(((scores[mine] >= threshold) == same[mine]).mean()))
+        threshold = best_threshold(seen[~mine], same[~mine])
+        accuracies.append(float(((seen[mine] >= threshold) == same[mine]).mean()))
         thresholds.append(threshold)
-    far, tpr, _ = roc(scores, same)
+    far, tpr, _ = roc(rows[row, np.arange(len(same))], same)
     tar = {level: float(tpr[far <= level].max()) for level in FAR}
     error = float(np.std(accuracies, ddof=1) / np.sqrt(len(accuracies)))
     counts = (int(same.sum()), int((~same).sum()))
@@ -128,8 +132,12 @@ def verify(scores: Tensor | np.ndarray, pairs: Pairs) -> Verification:
 def _checked(scores: Tensor | np.ndarray, pairs: Pairs) -> tuple[np.ndarray, ...]:
     scores = np.asarray(scores, dtype=np.float64)
     same, fold = pairs.same.numpy(), pairs.fold.numpy()
-    if scores.shape != same.shape:
-        raise DataError(f"{scores.shape} scores for {len(same)} pairs: give one each")
+    several = (len(np.unique(fold)), len(same))
+    if scores.shape not in (same.shape, several):
+        raise DataError(
+            f"{scores.shape} scores for {len(same)} pairs: give one each, or {several} where each "
+            "fold has scores of its own"
+        )
     if not np.isfinite(scores).all():
         raise DataError("a score is not finite: the network has diverged; train it again")
     if len(np.unique(fold)) < 2:
@@ -150,7 +158,8 @@ def fuse(
 
     The paper does not say how its attributes enter the score. Here z are the scores standardised
     with mean and deviation of the other folds, and w is what gives the largest area under the ROC
-    curve there: a fold's own pairs choose nothing.
+    curve there. So each fold has scores of its own, and the threshold that decides it must be
+    chosen on those: on the scores that other folds were given, its own pairs had a say.
 
     Args:
         identity, attributes: ``(P,)``, higher for one person.
@@ -158,14 +167,17 @@ def fuse(
         weights: that are tried.
 
     Returns:
-        Scores ``(P,)``, and the weight of each fold.
+        Scores ``(folds, P)`` for :func:`verify`, those of all pairs as each fold sees them, and
+        the weight of each fold.
 
     Raises:
         DataError: as :func:`verify`.
     """
     first, same, fold = _checked(identity, pairs)
     second, *_ = _checked(attributes, pairs)
-    fused, chosen = np.empty_like(first), []
+    if first.ndim > 1 or second.ndim > 1:
+        raise DataError("two scores are fused that are one number a pair each: (P,)")
+    fused, chosen = [], []
     for k in np.unique(fold):
         rest = fold != k
         both = []
@@ -175,9 +187,9 @@ def fuse(
         mixed = {w: (1 - w) * both[0] + w * both[1] for w in weights}
         areas = {w: area(*roc(mix[rest], same[rest])[:2]) for w, mix in mixed.items()}
         best = max(areas, key=areas.get)
-        fused[~rest] = mixed[best][~rest]
+        fused.append(mixed[best])
         chosen.append(float(best))
-    return fused, chosen
+    return np.stack(fused), chosen
 
 
 @torch.no_grad()
@@ -193,8 +205,10 @@ def embed(
     The model's mode and device are as before afterwards.
 
     Raises:
-        DataError: the model cannot take these images.
+        DataError: the model cannot take these images, or a batch of no faces.
     """
+    if batch_size < 1:
+        raise DataError(f"batch_size={batch_size}: give a whole number of at least 1")
     device, home, was_training = resolve(device), model.mean.device, model.training
     model.to(device).eval()
     places, chances = [], []

@@ -9,13 +9,16 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from faceattr.attributes import ATTRIBUTES
+from faceattr.checkpoint import save_checkpoint
 from faceattr.cli import main
 from faceattr.data.faces import FaceDataset, Faces
 from faceattr.data.people import ByPerson, draw_pairs
 from faceattr.errors import DataError
+from faceattr.models.mtfap import MTFAP
 from faceattr.models.siamese import Siamese
 from faceattr.objectives.contrastive import contrastive, coupling_loss
-from faceattr.verification import area, best_threshold, roc, verify
+from faceattr.verification import area, best_threshold, fuse, roc, verify
 
 
 def scored(seed=0):
@@ -60,6 +63,38 @@ def test_a_threshold_never_sees_its_own_fold():
     moved[pairs.fold.numpy() == 0] += 100
     after = verify(moved, pairs)
     assert before.thresholds[0] == after.thresholds[0]
+
+
+def test_a_folds_own_pairs_choose_nothing_of_what_fuses_them():
+    _, pairs, first, _ = scored(0)
+    second = scored(1)[2]
+    mixed, weights = fuse(first, second, pairs)
+    before = verify(mixed, pairs)
+    rng, mine = np.random.default_rng(5), pairs.fold.numpy() == 0
+    for scores in (first, second):
+        scores[mine] = rng.normal(size=mine.sum()) * 9
+    mixed, others = fuse(first, second, pairs)
+    after = verify(mixed, pairs)
+    assert weights[0] == others[0]
+    assert weights[1:] != others[1:]  # it does have a say in the others
+    assert before.thresholds[0] == after.thresholds[0]
+    assert before.folds[0] != after.folds[0]
+
+
+def test_fused_scores_are_what_is_best_elsewhere():
+    _, pairs, first, same = scored(0)
+    noise = scored(1)[2] - 1.2 * same
+    _, weights = fuse(first, noise, pairs)
+    assert max(weights) < 0.5
+    mixed, weights = fuse(noise, first, pairs)
+    assert min(weights) > 0.5
+    assert mixed.shape == (5, len(pairs))
+    alone, _ = fuse(first, noise, pairs, weights=(0.0,))
+    assert verify(alone, pairs).folds == verify(first, pairs).folds
+    with pytest.raises(DataError, match="one number"):
+        fuse(mixed, first, pairs)
+    with pytest.raises(DataError, match="one each"):
+        verify(mixed[:3], pairs)
 
 
 def test_where_it_is_best_to_accept_every_pair_or_none():
@@ -111,5 +146,19 @@ def test_siamese_trains_and_verifies_from_the_command_line(tmp_path, capsys):
     assert main(["verify", str(out), *how, "--out", str(report)]) == 0
     assert "accuracy" in capsys.readouterr().out.lower()
     assert json.loads(report.read_text())
+    wild = tmp_path / "wild.safetensors"
+    save_checkpoint(wild, MTFAP.small(), attributes=ATTRIBUTES, size=(64, 64), framing="wild")
+    for options, said in {
+        f"--out {tmp_path}": "is a folder",
+        "--pairs some.txt": "--data lfw",
+        "--batch-size 0": "at least 1",
+        "--batch-size -2": "at least 1",
+        f"--attributes {wild}": "the same view",
+    }.items():
+        capsys.readouterr()
+        assert main(["verify", str(out), *how, *options.split()]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("faceattr: error: ")
+        assert said in line
     outputs = Siamese.small()(torch.rand(2, 3, 64, 64))
     assert outputs.logits.shape == (2, 40)

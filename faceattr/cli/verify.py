@@ -60,6 +60,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Load, embed, score the pairs by embedding, by attributes and by both, print."""
+    if options.out is not None and options.out.is_dir():
+        raise DataError(f"--out {options.out} is a folder: give the name of a file")
+    if options.pairs is not None and options.data != "lfw":
+        raise DataError(f"--pairs {options.pairs} is LFW's: give --data lfw, or leave it out")
     model, header = load_checkpoint(options.checkpoint)
     other = None
     if options.attributes is not None:
@@ -69,9 +73,18 @@ def run(options: argparse.Namespace) -> None:
                 f"{options.checkpoint} was trained on pictures of {header.get('size')} pixels, "
                 f"{options.attributes} on {theirs.get('size')}: choose one with --size HxW"
             )
+        framings = [one.get("framing") or header.get("framing") for one in (header, theirs)]
+        if framings[0] != framings[1]:
+            raise DataError(
+                f"{options.checkpoint} was trained on {framings[0]} faces, {options.attributes} on "
+                f"{framings[1]} ones: take two that were trained on the same view"
+            )
         header = {**header, "attributes": theirs["attributes"]}
     data, pairs = open_pairs(options, header)
-    how = {"device": options.device, "batch_size": options.batch_size or 256}
+    how = {
+        "device": options.device,
+        "batch_size": 256 if options.batch_size is None else options.batch_size,
+    }
     places, chances = embed(model, data, **how)
     if other is not None:
         _, chances = embed(other, data, **how)
