@@ -69,7 +69,8 @@ class GroupPenalty(nn.Module):
 
     Args:
         tasks: M. faces: N.
-        gamma, lam: the paper's gamma and lambda.
+        gamma, lam: the paper's gamma and lambda. At a minimum only their product counts: L and S
+            share the size of ``L S`` as the penalties would have it.
     """
 
     def __init__(self, tasks: int, faces: int, gamma: float = 1.0, lam: float = 0.01):

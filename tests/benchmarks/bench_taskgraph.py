@@ -4,8 +4,9 @@ SCS is asked for the loosest tolerance with which its graph, made feasible, is w
 of the optimum that Clarabel finds; ours has to be as near. Both sides go from the weights to the
 graph, as a training loop would call them: cvxpy states its problem, compiles and solves it. A row
 more times its ``solve`` alone, of a problem that it has compiled before (but not begun at the
-answer, as ``warm_start`` would). Both have one thread, for SCS uses no more and 40 tasks are no
-work for two. The fastest of several rounds that take turns.
+answer, as ``warm_start`` would). Both have one thread: 40 tasks are no work for two, and SCS is
+slower with two where another program wants one of them. The fastest of several rounds that take
+turns.
 
     python tests/benchmarks/bench_taskgraph.py [--tasks 40] [--rounds 3]
 
@@ -17,8 +18,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # SCS's, read when it is imported
 
 import cvxpy as cp
 import numpy as np
