@@ -8,7 +8,7 @@ from squares import NAMES, QUIET, same, squares
 
 from faceattr.attributes import GROUPS
 from faceattr.checkpoint import load_checkpoint, read_checkpoint
-from faceattr.errors import DataError
+from faceattr.errors import DataError, TrainingError, UnknownNameError
 from faceattr.localization import heatmaps, upsample
 from faceattr.models import WholeImage
 from faceattr.models.independent import IndependentTasks
@@ -39,6 +39,17 @@ def test_a_stopped_run_goes_on_to_the_same_weights(structure, tmp_path):
     assert same(whole, again)
     again, header = load_checkpoint(tmp_path)
     assert header["record"]["structure"] == structure
+
+
+def test_a_run_is_not_resumed_with_another_way_to_learn_its_graph(tmp_path):
+    how = {"epochs": 1, "batch_size": 16, "checkpoint": tmp_path, **QUIET}
+    train_mtfap(squares(32), structure="l2", **how)
+    with pytest.raises(TrainingError, match="other settings: objective"):
+        train_mtfap(squares(32), structure="graph", resume=True, **how)
+    train_mtfap(squares(32), structure="graph", graph_settings={"alpha": 1.0}, **how)
+    for other in ({"graph_step": "mtrl"}, {"graph_settings": {"alpha": 2.0}}):
+        with pytest.raises(TrainingError, match="other settings: objective"):
+            train_mtfap(squares(32), **{"structure": "graph", "resume": True, **how, **other})
 
 
 def test_algorithm_3_learns_a_graph_after_each_epoch_and_keeps_it(tmp_path):
@@ -108,9 +119,14 @@ def test_a_constant_attribute_and_unknown_labels_are_trained_on():
 
 
 def test_groups_follow_the_names_of_the_data():
-    assert columns_of({"a": ("Bald", "Eyeglasses"), "b": ("Nobody",)}, NAMES) == [[0], [1], [2]]
+    assert columns_of({"a": ("Bald", "Eyeglasses"), "b": ("Smiling",)}, NAMES) == [[0], [1], [2]]
     with pytest.raises(DataError, match="none of the attributes"):
         columns_of({"a": ("Eyeglasses",)}, NAMES)
+    with pytest.raises(UnknownNameError, match="'Bold', which is no attribute"):
+        columns_of({"a": ("Bold", "Bangs")}, NAMES)
+    for groups in ({"a": ("Bald", "Bangs"), "b": ("Bald",)}, {"a": ("Bald", "Bald")}):
+        with pytest.raises(DataError, match="Bald more than once"):
+            columns_of(groups, NAMES)
     names = [name for members in GROUPS.values() for name in members]
     assert sorted(j for group in columns_of(GROUPS, names) for j in group) == list(range(40))
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from torch import nn
 from torch.optim import Optimizer
 
-from faceattr.attributes import GROUPS
+from faceattr.attributes import ATTRIBUTES, GROUPS
 from faceattr.data.faces import Augment, FaceDataset
 from faceattr.errors import DataError, UnknownNameError
 from faceattr.models.base import FaceModel
@@ -53,6 +53,14 @@ from faceattr.training.preflight import check_seed
 STRUCTURES = ("groups", "graph", "l2", "none", "independent")
 #: Length and rate of training: for a network with trained weights, and for a small new one.
 PLANS: dict[str, Plan] = {"paper": Plan(10, 1e-4), "small": Plan(20, 3e-3)}
+#: Options that only some structures read, and which.
+READ_BY: dict[str, tuple[str, ...]] = {
+    "graph_step": ("graph",),
+    "graph_settings": ("graph",),
+    "gamma": ("groups",),
+    "lam": ("groups",),
+    "xi": ("graph", "l2"),
+}
 #: Steps of Algorithms 1 and 2 on the paper's loss, a sum over attributes; with these the training
 #: loss of 500 faces falls as far as with AdamW on the same factors.
 ETA, R = 0.5, 0.25
@@ -110,10 +118,21 @@ class LearnGraph(Callback):
 def columns_of(groups: Mapping[str, Sequence[str]], names: Sequence[str]) -> list[list[int]]:
     """Groups of names as columns of the data; an attribute that is in no group gets its own.
 
+    Names of CelebA's that these data have not are passed over.
+
     Raises:
-        DataError: no attribute of the data is in any group.
+        UnknownNameError: a name that neither the data nor CelebA knows.
+        DataError: no attribute of the data is in any group; an attribute in two, or twice in one.
     """
     place = {name: j for j, name in enumerate(names)}
+    members = [name for some in groups.values() for name in some]
+    if strange := [name for name in members if name not in place and name not in ATTRIBUTES]:
+        raise UnknownNameError(
+            f"groups name {strange[0]!r}, which is no attribute of these data: they have "
+            f"{', '.join(names)}"
+        )
+    if twice := [name for name in dict.fromkeys(members) if members.count(name) > 1]:
+        raise DataError(f"groups name {', '.join(twice)} more than once: an attribute is in one")
     found = [[place[n] for n in members if n in place] for members in groups.values()]
     found = [group for group in found if group]
     if not found:
@@ -153,10 +172,7 @@ def new_mtfap(
         UnknownNameError: no such structure or preset.
         DataError, CheckpointError: as :class:`MTFAP`; weights for independent networks.
     """
-    if structure not in STRUCTURES:
-        raise UnknownNameError(
-            f"unknown structure {structure!r}: choose one of {', '.join(STRUCTURES)}"
-        )
+    _check_structure(structure)
     check_preset(preset)
     sizes = {"num_attributes": len(names), **sizes}
     kind = IndependentTasks if structure == "independent" else MTFAP
@@ -240,6 +256,7 @@ def train_mtfap(
         TrainingError: as :func:`faceattr.training.fit`.
     """
     check_seed(seed)
+    _check_structure(structure)
     check_labels(data)
     check_weight(gamma=gamma, lam=lam, xi=xi)
     graph_settings = dict(graph_settings or {})
@@ -265,7 +282,9 @@ def train_mtfap(
     if structure in ("graph", "l2"):
         objective = GraphPenalty(tasks, faces, xi)
         if structure == "graph":
-            learn_graph(model.weights, graph_step, **graph_settings)  # fails now or not at all
+            learn_graph(model.weights, graph_step, **graph_settings)  # names and numbers are known
+            how_learned = f"{graph_step} {sorted(graph_settings.items())}"
+            objective = GraphPenalty(tasks, faces, xi, learned=how_learned)
             more.append(LearnGraph(graph_step, graph_settings))
     elif structure == "groups":
         objective = GroupPenalty(tasks, faces, gamma, lam)
@@ -283,6 +302,13 @@ def train_mtfap(
         record={**about, **(record or {})}, **{**settings, **how},
     )  # fmt: skip
     return model, history
+
+
+def _check_structure(structure: str) -> None:
+    if structure not in STRUCTURES:
+        raise UnknownNameError(
+            f"unknown structure {structure!r}: choose one of {', '.join(STRUCTURES)}"
+        )
 
 
 def _check_model(model: FaceModel, structure: str) -> None:

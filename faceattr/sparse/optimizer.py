@@ -8,6 +8,7 @@ does not say how long each lasts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -33,7 +34,8 @@ class Alternating(AdamW):
         columns: k of the probing matrices; None looks at the whole sub-gradient.
 
     Raises:
-        TrainingError: a step size that is not above 0, or a probing matrix without columns.
+        TrainingError: a step size that is not above 0 or not finite, a probing matrix without
+            columns, or nothing beside L and S.
     """
 
     def __init__(
@@ -49,12 +51,15 @@ class Alternating(AdamW):
         lam: float = 0.0,
         columns: int | None = None,
     ):
-        if not (eta > 0 and r > 0):
-            raise TrainingError(f"eta={eta} and r={r}: give step sizes above 0")
-        if columns is not None and columns < 1:
+        if not (0 < eta < math.inf and 0 < r < math.inf):
+            raise TrainingError(f"eta={eta} and r={r}: give finite step sizes above 0")
+        if columns is not None and not (isinstance(columns, int) and columns >= 1):
             raise TrainingError(f"columns={columns}: give a whole number of at least 1, or None")
+        rest = list(rest)
+        if not rest:
+            raise TrainingError("no parameters beside L and S: the biases at least must be trained")
         groups = [
-            {"params": list(rest), "kind": "rest", "turn": 0},
+            {"params": rest, "kind": "rest", "turn": 0},
             {"params": list(bases), "lr": eta, "kind": "bases", "weight": gamma},
             {"params": list(coefficients), "lr": r, "kind": "coefficients", "weight": lam},
         ]
