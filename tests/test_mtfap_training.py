@@ -30,7 +30,7 @@ class Interrupt(Callback):
 def test_a_stopped_run_goes_on_to_the_same_weights(structure, tmp_path):
     how = {"structure": structure, "epochs": 5, "batch_size": 16, **QUIET}
     if structure == "groups":
-        how["columns"] = 1  # the probing matrices are drawn again, too
+        how |= {"columns": 1, "lam": 30.0}  # probing matrices are drawn again; some entries are 0
     whole, _ = train_mtfap(squares(48), **how)
     with pytest.raises(KeyboardInterrupt):
         train_mtfap(squares(48), checkpoint=tmp_path, callbacks=[Interrupt()], **how)
@@ -65,6 +65,24 @@ def test_algorithm_3_learns_a_graph_after_each_epoch_and_keeps_it(tmp_path):
     )
     short, _ = train_mtfap(squares(48), structure="l2", epochs=2, batch_size=16, **QUIET)
     assert same(alone, short), "as printed it is Eq. 1"
+
+
+def test_exact_zeros_of_algorithm_2_outlive_the_averaging_of_weights(tmp_path):
+    raw = []
+
+    def watch(run):
+        raw[:] = [some.detach().clone() for some in run.model.tasks.coefficients]
+
+    how = {"structure": "groups", "groups": {"all": NAMES}, "basis": 3, "lam": 100.0}
+    model, _ = train_mtfap(
+        squares(64), epochs=8, batch_size=16, callbacks=[watch], checkpoint=tmp_path, **how, **QUIET
+    )
+    zeros = raw[0] == 0
+    assert 0 < zeros.sum() < zeros.numel()
+    assert ((model.tasks.coefficients[0] == 0) == zeros).all()
+    assert not torch.equal(model.tasks.coefficients[0], raw[0]), "the others are averaged"
+    kept, _ = load_checkpoint(tmp_path / "last.safetensors")
+    assert same(kept, model)
 
 
 def test_penalties_weigh_more_where_labels_are_few():

@@ -34,6 +34,7 @@ from faceattr.models.mtfap import MTFAP
 from faceattr.objectives import Objective, attribute_loss
 from faceattr.objectives.structure import GraphPenalty, GroupPenalty
 from faceattr.recipes.base import Recipe
+from faceattr.recipes.mtfap_watch import KeepZeros
 from faceattr.recipes.steps import (
     Plan,
     augmentation,
@@ -288,6 +289,7 @@ def train_mtfap(
             more.append(LearnGraph(graph_step, graph_settings))
     elif structure == "groups":
         objective = GroupPenalty(tasks, faces, gamma, lam)
+        more.append(KeepZeros())
         unit = {"gamma": gamma / (faces * tasks), "lam": lam / (faces * tasks)}
         settings["optimizer"] = Alternately(
             model, settings["lr"], eta * tasks, r * tasks, **unit, columns=columns
