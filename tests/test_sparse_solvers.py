@@ -273,6 +273,20 @@ def test_large_penalties_leave_the_biases(tasks, how):
 # --- the optimiser --------------------------------------------------------------------------------
 
 
+def test_probing_matrices_follow_the_seed_and_not_the_process():
+    def stepped(seed, state):
+        torch.manual_seed(state)  # of a process: others of one run have others
+        base, bias = (torch.nn.Parameter(torch.ones(*shape)) for shape in ((4, 3), (2,)))
+        optimizer = Alternating([bias], [base], [], columns=1, eta=0.1, seed=seed)
+        for _ in range(6):
+            base.grad, bias.grad = torch.arange(12.0).view(4, 3), torch.ones(2)
+            optimizer.step()
+        return base.detach()
+
+    assert torch.equal(stepped(0, 1), stepped(0, 2))
+    assert not torch.equal(stepped(0, 1), stepped(1, 1))
+
+
 def test_the_optimiser_takes_turns_and_is_saved():
     torch.manual_seed(0)
     rest = torch.nn.Parameter(torch.randn(3))

@@ -73,7 +73,7 @@ class Alternately:
 
     Attributes:
         model: whose ``L_g`` and ``S_g`` it knows.
-        lr, eta, r, gamma, lam, columns: see :class:`faceattr.sparse.optimizer.Alternating`.
+        lr, eta, r, gamma, lam, columns, seed: see :class:`faceattr.sparse.optimizer.Alternating`.
     """
 
     model: MTFAP
@@ -83,6 +83,7 @@ class Alternately:
     gamma: float
     lam: float
     columns: int | None = None
+    seed: int = 0
 
     def __call__(self, parameters: list[nn.Parameter]) -> Optimizer:
         """The optimiser; parameters that are no ``L_g`` or ``S_g`` are left to AdamW."""
@@ -93,7 +94,7 @@ class Alternately:
         rest = [p for p in parameters if id(p) not in known]
         return Alternating(
             rest, bases, some, lr=self.lr, eta=self.eta, r=self.r, gamma=self.gamma, lam=self.lam,
-            columns=self.columns,
+            columns=self.columns, seed=self.seed,
         )  # fmt: skip
 
 
@@ -292,7 +293,7 @@ def train_mtfap(
         more.append(KeepZeros())
         unit = {"gamma": gamma / (faces * tasks), "lam": lam / (faces * tasks)}
         settings["optimizer"] = Alternately(
-            model, settings["lr"], eta * tasks, r * tasks, **unit, columns=columns
+            model, settings["lr"], eta * tasks, r * tasks, **unit, columns=columns, seed=seed
         )
     about = {"method": "mtfap", "structure": structure, "preset": preset}
     if structure == "graph":
