@@ -117,3 +117,11 @@ def step(theta, gradient, r, lam, p):
 )  # fmt: skip
 def test_smidas_step_explains_what_is_wrong(answer, why):
     refuses(chapter.check_smidas_step(answer), why)
+
+
+def test_a_subgradient_in_single_precision_is_one():
+    def single(matrix):
+        u, sigma, vh = torch.linalg.svd(matrix.float(), full_matrices=False)
+        return u[:, sigma > 1e-5] @ vh[sigma > 1e-5]
+
+    assert chapter.check_subgradient(single)

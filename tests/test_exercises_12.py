@@ -73,6 +73,7 @@ def beyond(scores, same, level):
         ),
         (lambda s, y, a: tar(s, y, a) * y.mean(), "a share of all pairs"),
         (lambda s, y, a: tar(s, y, a) if a else 1.0, "first point beyond"),
+        (lambda s, y, a: tar(s, y, a - 1e-9) if a else tar(s, y, a), "at most, not less"),
         (lambda s, y, a: 0.0, "too low"),
         (0.5, "the function itself"),
         (None, "no answer yet"),

@@ -11,7 +11,7 @@ from squares import QUIET, squares
 from faceattr.checkpoint import load_checkpoint
 from faceattr.cli import main
 from faceattr.data.faces import FaceDataset, Faces
-from faceattr.errors import DataError, FaceattrError, UnknownNameError
+from faceattr.errors import DataError, FaceattrError, TrainingError, UnknownNameError
 from faceattr.evaluation import evaluate
 from faceattr.localization import class_activation_maps
 from faceattr.models.independent import IndependentTasks
@@ -77,6 +77,18 @@ def test_what_cannot_be_is_refused_before_an_epoch():
         train_mtfap(squares(), graph_settings={"alpha": -1.0}, **how)
     with pytest.raises(DataError, match="knows no groups"):
         train_mtfap(squares(), structure="groups", model=MTFAP.small(num_attributes=3), **how)
+    with pytest.raises(UnknownNameError, match="unknown structure 'grpah'"):
+        train_mtfap(squares(), structure="grpah", model=MTFAP.small(num_attributes=3), **how)
+    how["structure"] = "groups"
+    for name in ("eta", "r"):
+        for value in (0, float("nan"), float("inf")):
+            with pytest.raises(TrainingError, match="finite step sizes"):
+                train_mtfap(squares(), **{name: value}, **how)
+    with pytest.raises(TrainingError, match=r"columns=1\.5"):
+        train_mtfap(squares(), columns=1.5, **how)
+    with pytest.raises(DataError, match=r"basis=1\.5"):
+        train_mtfap(squares(), basis=1.5, **how)
+    how["structure"] = "graph"
     with pytest.raises(DataError, match="no weights of tasks"):
         train_mtfap(squares(), model=IndependentTasks.small(num_attributes=3), **how)
     assert not seen
@@ -105,6 +117,15 @@ def test_the_command_line_trains_it(structure, tmp_path):
     if structure == "graph":
         kept = load_checkpoint(out)[1]["record"]["graph_settings"]
         assert kept == {"alpha": 0.5, "sparsity": 0.02}
+
+
+@pytest.mark.parametrize(
+    "said", ["none --xi 2", "groups --graph-step mtrl", "l2 --gamma 1", "graph --lam 1"]
+)
+def test_a_structure_refuses_what_it_would_ignore(said, capsys):
+    assert main(["train", "mtfap", "--structure", *said.split()]) == 1
+    structure, option, _ = said.split()
+    assert f"--structure {structure} does not read {option}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("said", ["alpha", "alpha=much", "=1"])

@@ -8,7 +8,7 @@ from squares import NAMES, QUIET, same, squares
 
 from faceattr.attributes import GROUPS
 from faceattr.checkpoint import load_checkpoint, read_checkpoint
-from faceattr.errors import DataError
+from faceattr.errors import DataError, TrainingError, UnknownNameError
 from faceattr.localization import heatmaps, upsample
 from faceattr.models import WholeImage
 from faceattr.models.independent import IndependentTasks
@@ -30,7 +30,7 @@ class Interrupt(Callback):
 def test_a_stopped_run_goes_on_to_the_same_weights(structure, tmp_path):
     how = {"structure": structure, "epochs": 5, "batch_size": 16, **QUIET}
     if structure == "groups":
-        how["columns"] = 1  # the probing matrices are drawn again, too
+        how |= {"columns": 1, "lam": 30.0}  # probing matrices are drawn again; some entries are 0
     whole, _ = train_mtfap(squares(48), **how)
     with pytest.raises(KeyboardInterrupt):
         train_mtfap(squares(48), checkpoint=tmp_path, callbacks=[Interrupt()], **how)
@@ -39,6 +39,17 @@ def test_a_stopped_run_goes_on_to_the_same_weights(structure, tmp_path):
     assert same(whole, again)
     again, header = load_checkpoint(tmp_path)
     assert header["record"]["structure"] == structure
+
+
+def test_a_run_is_not_resumed_with_another_way_to_learn_its_graph(tmp_path):
+    how = {"epochs": 1, "batch_size": 16, "checkpoint": tmp_path, **QUIET}
+    train_mtfap(squares(32), structure="l2", **how)
+    with pytest.raises(TrainingError, match="other settings: objective"):
+        train_mtfap(squares(32), structure="graph", resume=True, **how)
+    train_mtfap(squares(32), structure="graph", graph_settings={"alpha": 1.0}, **how)
+    for other in ({"graph_step": "mtrl"}, {"graph_settings": {"alpha": 2.0}}):
+        with pytest.raises(TrainingError, match="other settings: objective"):
+            train_mtfap(squares(32), **{"structure": "graph", "resume": True, **how, **other})
 
 
 def test_algorithm_3_learns_a_graph_after_each_epoch_and_keeps_it(tmp_path):
@@ -54,6 +65,24 @@ def test_algorithm_3_learns_a_graph_after_each_epoch_and_keeps_it(tmp_path):
     )
     short, _ = train_mtfap(squares(48), structure="l2", epochs=2, batch_size=16, **QUIET)
     assert same(alone, short), "as printed it is Eq. 1"
+
+
+def test_exact_zeros_of_algorithm_2_outlive_the_averaging_of_weights(tmp_path):
+    raw = []
+
+    def watch(run):
+        raw[:] = [some.detach().clone() for some in run.model.tasks.coefficients]
+
+    how = {"structure": "groups", "groups": {"all": NAMES}, "basis": 3, "lam": 100.0}
+    model, _ = train_mtfap(
+        squares(64), epochs=8, batch_size=16, callbacks=[watch], checkpoint=tmp_path, **how, **QUIET
+    )
+    zeros = raw[0] == 0
+    assert 0 < zeros.sum() < zeros.numel()
+    assert ((model.tasks.coefficients[0] == 0) == zeros).all()
+    assert not torch.equal(model.tasks.coefficients[0], raw[0]), "the others are averaged"
+    kept, _ = load_checkpoint(tmp_path / "last.safetensors")
+    assert same(kept, model)
 
 
 def test_penalties_weigh_more_where_labels_are_few():
@@ -108,9 +137,14 @@ def test_a_constant_attribute_and_unknown_labels_are_trained_on():
 
 
 def test_groups_follow_the_names_of_the_data():
-    assert columns_of({"a": ("Bald", "Eyeglasses"), "b": ("Nobody",)}, NAMES) == [[0], [1], [2]]
+    assert columns_of({"a": ("Bald", "Eyeglasses"), "b": ("Smiling",)}, NAMES) == [[0], [1], [2]]
     with pytest.raises(DataError, match="none of the attributes"):
         columns_of({"a": ("Eyeglasses",)}, NAMES)
+    with pytest.raises(UnknownNameError, match="'Bold', which is no attribute"):
+        columns_of({"a": ("Bold", "Bangs")}, NAMES)
+    for groups in ({"a": ("Bald", "Bangs"), "b": ("Bald",)}, {"a": ("Bald", "Bald")}):
+        with pytest.raises(DataError, match="Bald more than once"):
+            columns_of(groups, NAMES)
     names = [name for members in GROUPS.values() for name in members]
     assert sorted(j for group in columns_of(GROUPS, names) for j in group) == list(range(40))
 

@@ -178,8 +178,12 @@ def test_roc_curves_are_steps():
     coarse = plot_roc({"a": {"far": [0.0, 0.0, 0.5, 1.0], "tar": [0.0, 0.3, 0.9, 1.0]}})
     assert coarse.axes[0].lines[0].get_xydata()[0].tolist() == [0.001, 30]
     assert "embedding: 20.0% at 0.001 and 40.0% at 0.01" in picture.alt
-    with pytest.raises(DataError, match="is none"):
-        plot_roc({"a": {"far": far, "tar": tar[1:]}})
+    for curve in (
+        {"far": far, "tar": tar[1:]}, {"far": far}, {"far": [], "tar": []},
+        {"far": far[::-1], "tar": tar[::-1]}, {"far": [0, np.nan], "tar": [0, 1]},
+    ):  # fmt: skip
+        with pytest.raises(DataError, match="is none"):
+            plot_roc({"a": curve})
     with pytest.raises(DataError, match="nothing to draw"):
         plot_roc({})
 

@@ -292,15 +292,39 @@ def test_one_penalty_of_nothing_is_allowed(tasks):
         assert found.objective[-1] < found.objective[0]
 
 
-def test_features_of_zeros_leave_the_biases():
+@pytest.mark.parametrize("solver", ["proximal", "algorithms"])
+def test_features_of_zeros_leave_the_biases(solver):
     x, y = torch.zeros(40, 4), (torch.arange(40) % 4 == 0).float()[:, None].expand(-1, 3)
     start = fit_tasks(x, y)
-    found = fit_groups(x, y, [[0, 1, 2]], start.weights, start.bias)
+    found = fit_groups(x, y, [[0, 1, 2]], start.weights, start.bias, solver=solver)
     torch.testing.assert_close(found.bias.sigmoid(), torch.full((3,), 0.25), atol=1e-3, rtol=0)
     assert found.weights.isfinite().all()
+    assert found.objective[-1] < found.objective[0] + 1e-3, "nothing is gained by long weights"
+
+
+@pytest.mark.parametrize("how", [{"gamma": 1e6}, {"lam": 1e6}])
+def test_large_penalties_leave_the_biases(tasks, how):
+    x, y, groups, start = tasks
+    found = fit_groups(x, y, groups, start.weights, start.bias, solver="algorithms", **how)
+    assert found.objective[-1] <= 1.001 * found.objective[0]
+    assert found.weights.norm() <= 1.001 * start.weights.norm()
 
 
 # --- the optimiser --------------------------------------------------------------------------------
+
+
+def test_probing_matrices_follow_the_seed_and_not_the_process():
+    def stepped(seed, state):
+        torch.manual_seed(state)  # of a process: others of one run have others
+        base, bias = (torch.nn.Parameter(torch.ones(*shape)) for shape in ((4, 3), (2,)))
+        optimizer = Alternating([bias], [base], [], columns=1, eta=0.1, seed=seed)
+        for _ in range(6):
+            base.grad, bias.grad = torch.arange(12.0).view(4, 3), torch.ones(2)
+            optimizer.step()
+        return base.detach()
+
+    assert torch.equal(stepped(0, 1), stepped(0, 2))
+    assert not torch.equal(stepped(0, 1), stepped(1, 1))
 
 
 def test_the_optimiser_takes_turns_and_is_saved():
@@ -364,6 +388,9 @@ def test_what_cannot_be_is_refused(tasks):
     for p in (1, 1.5, torch.inf):
         with pytest.raises(DataError, match=f"p={p}: .* at least 2"):
             smidas(still, torch.zeros(2), weight=1, p=p)
+    for rate in (0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(DataError, match=f"rate={rate}: give a finite step size"):
+            nuclear_descent(still, torch.eye(2), gamma=1.0, rate=rate)
     with pytest.raises(DataError, match="rate=0"):
         smidas(still, torch.zeros(2), weight=1, rate=0)
     one = smidas(lambda s: (s - 1).square().sum(), torch.zeros(1), weight=0.1, rate=0.1, steps=200)
@@ -384,5 +411,11 @@ def test_groups_of_tables_that_do_not_belong_together(tasks):
         fit_groups(x, y, groups, start.weights, start.bias[1:])
     with pytest.raises(DataError, match="finite .N, d."):
         fit_groups(x * torch.nan, y, groups, start.weights, start.bias)
+    with pytest.raises(DataError, match="labels must be 0, 1, or -1"):
+        fit_groups(x, 2 * y, groups, start.weights, start.bias)
+    with pytest.raises(DataError, match="finite .N, d."):
+        fit_groups(x[:, :0], y, groups, start.weights[:0], start.bias)
+    with pytest.raises(DataError, match="finite numbers above 0"):
+        fit_groups(x, y, groups, start.weights, start.bias, rates=(torch.inf, 1.0))
     with pytest.raises(DataError, match="rounds=0"):
         fit_groups(x, y, groups, start.weights, start.bias, rounds=0)

@@ -10,6 +10,7 @@ from faceattr.data.labels import LabelModel
 from faceattr.errors import DataError, UnknownNameError
 from faceattr.taskgraph import (
     STEPS,
+    Tasks,
     clusters,
     edge_scores,
     edges,
@@ -411,6 +412,47 @@ def test_tables_that_do_not_belong_together():
         fit_tasks(x, y, matrix=torch.eye(3))
     with pytest.raises(DataError, match=r"the start's weights are \(20, 8\)"):
         fit_tasks(x[:, :5], y, start=fit_tasks(x, y))
+
+
+def test_what_is_no_penalty_and_no_label_is_refused():
+    (x, y), _ = problem()
+    eye = torch.eye(y.shape[1])
+    for why, how in {
+        "A is not finite": {"matrix": eye * torch.nan},
+        "has no least value": {"matrix": -eye},
+        "the start is not finite": {"start": Tasks(x.new_full((20, 8), torch.nan), x[0, :8])},
+    }.items():
+        with pytest.raises(DataError, match=why):
+            fit_tasks(x, y, **how)
+    for labels in (2 * y, y / 2, y.float() * torch.nan):
+        with pytest.raises(DataError, match="labels must be 0, 1, or -1"):
+            fit_tasks(x, labels)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_weights_beyond_all_proportion_are_refused(step):
+    with pytest.raises(DataError, match="that no number holds"):
+        STEPS[step](weights() * 1e200)
+    with pytest.raises(DataError, match="hold no tasks"):
+        STEPS[step](torch.zeros(0, 4, 3))
+
+
+def test_graphs_that_are_not_finite_are_refused():
+    for step, settings in (("mtrl", {"trace": 1e-300}), ("logdegree", {"alpha": 1e300})):
+        with pytest.raises(DataError, match="weights that are not finite"):
+            learn_graph(weights().float(), step, **settings)
+
+
+def test_readings_that_say_nothing_are_refused():
+    graph = learn_graph(weights()).adjacency
+    for threshold in (-1.0, float("nan")):
+        with pytest.raises(DataError, match="threshold="):
+            edges(graph, threshold)
+    with pytest.raises(DataError, match=r"count=1\.5"):
+        strongest(graph, 1.5)
+    for read in (to_networkx, clusters):
+        with pytest.raises(DataError, match="give each its own"):
+            read(graph, ["a"] * COUNT)
 
 
 def test_settings_of_a_step_have_its_names():

@@ -18,6 +18,7 @@ from faceattr.errors import DataError
 from faceattr.models.mtfap import MTFAP
 from faceattr.models.siamese import Siamese
 from faceattr.objectives.contrastive import contrastive, coupling_loss
+from faceattr.recipes.siamese import train_siamese
 from faceattr.verification import area, best_threshold, fuse, roc, verify
 
 
@@ -136,6 +137,26 @@ def test_the_contrastive_loss_by_hand():
     with pytest.raises(DataError, match="who is who"):
         ByPerson(FaceDataset(Faces(torch.zeros(4, 3, 8, 8, dtype=torch.uint8),
                                    identity=torch.full((4,), -1))))  # fmt: skip
+
+
+def test_a_verifier_that_cannot_be_trained_is_refused_before_an_epoch():
+    def faces(identity):
+        pictures = torch.zeros(len(identity), 3, 16, 16, dtype=torch.uint8)
+        labels = torch.tensor([[0], [1]] * (len(identity) // 2), dtype=torch.int8)
+        who = torch.tensor(identity)
+        return FaceDataset(Faces(pictures, attributes=labels, identity=who), names=["Male"])
+
+    how = {"epochs": 1, "progress": False, "device": "cpu"}
+    for identity in ([3, 3, 3, -1], [0, 1, 2, 3], [-1, -1, 0, 1]):
+        with pytest.raises(DataError, match="pairs of one person and of two"):
+            train_siamese(faces(identity), **how)
+    for wrong in ({"margin": -1.0}, {"margin": 0.0}, {"margin": float("nan")},
+                  {"attributes": -1.0}, {"alike": float("inf")}):  # fmt: skip
+        (name,) = wrong
+        with pytest.raises(DataError, match=f"{name}="):
+            train_siamese(faces([0, 0, 1, 1]), **wrong, **how)
+    _, history = train_siamese(faces([0, 0, 1, -1]), **how)
+    assert history["identity"][-1] > 0
 
 
 def test_siamese_trains_and_verifies_from_the_command_line(tmp_path, capsys):

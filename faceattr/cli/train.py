@@ -18,7 +18,7 @@ from faceattr.errors import DataError, TrainingError, UnknownNameError
 from faceattr.models.paw import REGIONS
 from faceattr.objectives.weighting import SCHEMES
 from faceattr.recipes import Recipe, methods, recipe
-from faceattr.recipes.mtfap import STRUCTURES
+from faceattr.recipes.mtfap import READ_BY, STRUCTURES
 from faceattr.recipes.steps import AUGMENTS, PRESETS
 from faceattr.taskgraph import STEPS
 
@@ -99,6 +99,7 @@ def special(method: Recipe, options: argparse.Namespace) -> dict:
 
     Raises:
         UnknownNameError: the method does not take it.
+        DataError: the structure of tasks that was chosen does not read it.
     """
     given = {name: getattr(options, name) for name in SPECIAL}
     given = {name: value for name, value in given.items() if value is not None}
@@ -107,6 +108,15 @@ def special(method: Recipe, options: argparse.Namespace) -> dict:
             takers = ", ".join(n for n, other in methods().items() if name in other.options)
             option = name.replace("_", "-")
             raise UnknownNameError(f"{method.name} has no --{option}: it is for {takers}")
+    if "structure" in method.options:
+        structure = given.get("structure", "graph")
+        for name in given:
+            if structure not in READ_BY.get(name, STRUCTURES):
+                option, readers = name.replace("_", "-"), " or ".join(READ_BY[name])
+                raise DataError(
+                    f"--structure {structure} does not read --{option}: leave it out, or give "
+                    f"--structure {readers}"
+                )
     return given
 
 

@@ -95,6 +95,13 @@ def check_tar(answer: Callable) -> Verdict:
         agreed = compare(found, right, what=f"TAR at FAR {level:g}", tolerance=1e-9, slips=slips)
         if not agreed:
             return agreed
+    few, who = np.array([9.0, 8, 7, 6, 5, 4, 3, 2, 1, 0]), np.array([0, 0, 1, 0, 1, 0, 0, 0, 0, 0])
+    agreed = compare(
+        answer(few, who > 0, 0.375), 1.0, what="TAR where a threshold has just this FAR",
+        slips={"A false accept rate may be as large as the level: at most, not less.": 0.5},
+    )  # fmt: skip
+    if not agreed:
+        return agreed
     return yes(
         "Pairs of equal score are accepted together or not at all: whoever splits them reports a "
         "rate that no threshold has."

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
 
 import torch
@@ -218,8 +219,10 @@ def basis_sizes(
     sizes = [len(group) for group in groups]
     if basis is None:
         return [math.ceil(size / 2) for size in sizes]
-    if isinstance(basis, int):
+    if isinstance(basis, Integral):
         basis = [min(basis, size) for size in sizes]
+    if not isinstance(basis, Sequence) or not all(isinstance(k, Integral) for k in basis):
+        raise DataError(f"basis={basis!r}: give a whole number, or one for each group")
     if len(basis) != len(sizes):
         raise DataError(f"{len(basis)} numbers of basis tasks for {len(sizes)} groups: one each")
     for k, (count, size) in enumerate(zip(basis, sizes, strict=True)):

@@ -36,6 +36,8 @@ class GraphPenalty(nn.Module):
         tasks: M.
         faces: N, labelled faces that are trained on.
         xi: the paper's.
+        learned: in words, by what A is learned; None where nothing learns it. A run is not
+            resumed with another.
 
     Attributes:
         matrix: A ``(M, M)``.
@@ -43,9 +45,11 @@ class GraphPenalty(nn.Module):
 
     matrix: Tensor
 
-    def __init__(self, tasks: int, faces: int, xi: float = 0.75):
+    def __init__(self, tasks: int, faces: int, xi: float = 0.75, *, learned: str | None = None):
         super().__init__()
         self.config = {"tasks": tasks, "faces": faces, "xi": xi}
+        if learned is not None:
+            self.config["learned"] = learned
         self.register_buffer("matrix", torch.eye(tasks))
 
     def forward(self, model: MTFAP, faces: Faces) -> dict[str, Tensor]:

@@ -182,7 +182,8 @@ def plot_roc(
         title: of the figure.
 
     Raises:
-        DataError: no curve, or one whose parts differ in length or leave [0, 1].
+        DataError: no curve, or one that is empty, whose parts differ in length or leave [0, 1], or
+            whose far falls.
     """
     if not curves:
         raise DataError("there is nothing to draw: give one curve at least")
@@ -191,9 +192,14 @@ def plot_roc(
     lines, told = ("-", "--", ":", "-."), []
     least = 1e-3
     for k, (words, curve) in enumerate(curves.items()):
-        far, tar = (np.asarray(curve[part], dtype=float) for part in ("far", "tar"))
-        if far.shape != tar.shape or not ((far >= 0) & (far <= 1) & (tar >= 0) & (tar <= 1)).all():
-            raise DataError(f"the curve of {words!r} is none: give far and tar, shares, as many")
+        far, tar = (np.asarray(curve.get(part, ()), dtype=float) for part in ("far", "tar"))
+        shares = (
+            far.shape == tar.shape and ((far >= 0) & (far <= 1) & (tar >= 0) & (tar <= 1)).all()
+        )
+        if not (shares and far.size and (np.diff(far) >= 0).all()):
+            raise DataError(
+                f"the curve of {words!r} is none: give far and tar, shares, as many, far ascending"
+            )
         begin = tar[far <= least].max(initial=0)  # of a curve that jumps over the left end
         axes.step(
             [least, *far[far > least]], 100 * np.append(begin, tar[far > least]), where="post",

@@ -25,7 +25,7 @@ from pathlib import Path
 from torch import nn
 from torch.optim import Optimizer
 
-from faceattr.attributes import GROUPS
+from faceattr.attributes import ATTRIBUTES, GROUPS
 from faceattr.data.faces import Augment, FaceDataset
 from faceattr.errors import DataError, UnknownNameError
 from faceattr.models.base import FaceModel
@@ -34,6 +34,7 @@ from faceattr.models.mtfap import MTFAP
 from faceattr.objectives import Objective, attribute_loss
 from faceattr.objectives.structure import GraphPenalty, GroupPenalty
 from faceattr.recipes.base import Recipe
+from faceattr.recipes.mtfap_watch import KeepZeros
 from faceattr.recipes.steps import (
     Plan,
     augmentation,
@@ -53,6 +54,14 @@ from faceattr.training.preflight import check_seed
 STRUCTURES = ("groups", "graph", "l2", "none", "independent")
 #: Length and rate of training: for a network with trained weights, and for a small new one.
 PLANS: dict[str, Plan] = {"paper": Plan(10, 1e-4), "small": Plan(20, 3e-3)}
+#: Options that only some structures read, and which.
+READ_BY: dict[str, tuple[str, ...]] = {
+    "graph_step": ("graph",),
+    "graph_settings": ("graph",),
+    "gamma": ("groups",),
+    "lam": ("groups",),
+    "xi": ("graph", "l2"),
+}
 #: Steps of Algorithms 1 and 2 on the paper's loss, a sum over attributes; with these the training
 #: loss of 500 faces falls as far as with AdamW on the same factors.
 ETA, R = 0.5, 0.25
@@ -64,7 +73,7 @@ class Alternately:
 
     Attributes:
         model: whose ``L_g`` and ``S_g`` it knows.
-        lr, eta, r, gamma, lam, columns: see :class:`faceattr.sparse.optimizer.Alternating`.
+        lr, eta, r, gamma, lam, columns, seed: see :class:`faceattr.sparse.optimizer.Alternating`.
     """
 
     model: MTFAP
@@ -74,6 +83,7 @@ class Alternately:
     gamma: float
     lam: float
     columns: int | None = None
+    seed: int = 0
 
     def __call__(self, parameters: list[nn.Parameter]) -> Optimizer:
         """The optimiser; parameters that are no ``L_g`` or ``S_g`` are left to AdamW."""
@@ -84,7 +94,7 @@ class Alternately:
         rest = [p for p in parameters if id(p) not in known]
         return Alternating(
             rest, bases, some, lr=self.lr, eta=self.eta, r=self.r, gamma=self.gamma, lam=self.lam,
-            columns=self.columns,
+            columns=self.columns, seed=self.seed,
         )  # fmt: skip
 
 
@@ -110,10 +120,21 @@ class LearnGraph(Callback):
 def columns_of(groups: Mapping[str, Sequence[str]], names: Sequence[str]) -> list[list[int]]:
     """Groups of names as columns of the data; an attribute that is in no group gets its own.
 
+    Names of CelebA's that these data have not are passed over.
+
     Raises:
-        DataError: no attribute of the data is in any group.
+        UnknownNameError: a name that neither the data nor CelebA knows.
+        DataError: no attribute of the data is in any group; an attribute in two, or twice in one.
     """
     place = {name: j for j, name in enumerate(names)}
+    members = [name for some in groups.values() for name in some]
+    if strange := [name for name in members if name not in place and name not in ATTRIBUTES]:
+        raise UnknownNameError(
+            f"groups name {strange[0]!r}, which is no attribute of these data: they have "
+            f"{', '.join(names)}"
+        )
+    if twice := [name for name in dict.fromkeys(members) if members.count(name) > 1]:
+        raise DataError(f"groups name {', '.join(twice)} more than once: an attribute is in one")
     found = [[place[n] for n in members if n in place] for members in groups.values()]
     found = [group for group in found if group]
     if not found:
@@ -153,10 +174,7 @@ def new_mtfap(
         UnknownNameError: no such structure or preset.
         DataError, CheckpointError: as :class:`MTFAP`; weights for independent networks.
     """
-    if structure not in STRUCTURES:
-        raise UnknownNameError(
-            f"unknown structure {structure!r}: choose one of {', '.join(STRUCTURES)}"
-        )
+    _check_structure(structure)
     check_preset(preset)
     sizes = {"num_attributes": len(names), **sizes}
     kind = IndependentTasks if structure == "independent" else MTFAP
@@ -240,6 +258,7 @@ def train_mtfap(
         TrainingError: as :func:`faceattr.training.fit`.
     """
     check_seed(seed)
+    _check_structure(structure)
     check_labels(data)
     check_weight(gamma=gamma, lam=lam, xi=xi)
     graph_settings = dict(graph_settings or {})
@@ -265,13 +284,16 @@ def train_mtfap(
     if structure in ("graph", "l2"):
         objective = GraphPenalty(tasks, faces, xi)
         if structure == "graph":
-            learn_graph(model.weights, graph_step, **graph_settings)  # fails now or not at all
+            learn_graph(model.weights, graph_step, **graph_settings)  # names and numbers are known
+            how_learned = f"{graph_step} {sorted(graph_settings.items())}"
+            objective = GraphPenalty(tasks, faces, xi, learned=how_learned)
             more.append(LearnGraph(graph_step, graph_settings))
     elif structure == "groups":
         objective = GroupPenalty(tasks, faces, gamma, lam)
+        more.append(KeepZeros())
         unit = {"gamma": gamma / (faces * tasks), "lam": lam / (faces * tasks)}
         settings["optimizer"] = Alternately(
-            model, settings["lr"], eta * tasks, r * tasks, **unit, columns=columns
+            model, settings["lr"], eta * tasks, r * tasks, **unit, columns=columns, seed=seed
         )
     about = {"method": "mtfap", "structure": structure, "preset": preset}
     if structure == "graph":
@@ -283,6 +305,13 @@ def train_mtfap(
         record={**about, **(record or {})}, **{**settings, **how},
     )  # fmt: skip
     return model, history
+
+
+def _check_structure(structure: str) -> None:
+    if structure not in STRUCTURES:
+        raise UnknownNameError(
+            f"unknown structure {structure!r}: choose one of {', '.join(STRUCTURES)}"
+        )
 
 
 def _check_model(model: FaceModel, structure: str) -> None:

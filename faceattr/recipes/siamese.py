@@ -9,10 +9,13 @@ from faceattr.attributes import ATTRIBUTES
 from faceattr.data.faces import Augment, FaceDataset
 from faceattr.data.labels import LabelModel
 from faceattr.data.people import ByPerson
+from faceattr.errors import DataError
 from faceattr.models.siamese import Siamese
 from faceattr.objectives.contrastive import Verify
 from faceattr.recipes.base import Recipe
 from faceattr.recipes.steps import Plan, augmentation, check_labels, check_preset, run_step, seeded
+from faceattr.sparse.proximal import check_weight
+from faceattr.taskgraph.common import check_positive
 from faceattr.training.history import History
 from faceattr.training.preflight import check_seed
 
@@ -29,6 +32,22 @@ def kept_columns(names: Sequence[str], least: float = KEPT) -> list[int]:
     """
     agreement = dict(zip(ATTRIBUTES, LabelModel.load().agreement.tolist(), strict=True))
     return [j for j, name in enumerate(names) if agreement.get(name, 0.0) >= least]
+
+
+def check_people(data: FaceDataset) -> None:
+    """See that pairs of one person and of two can be formed.
+
+    Raises:
+        DataError: everybody known is one person, or nobody has two pictures.
+    """
+    if data.faces.identity is None or not bool((data.faces.identity >= 0).any()):
+        return  # ByPerson says so
+    people, pictures = data.faces.identity[data.faces.identity >= 0].unique(return_counts=True)
+    if len(people) < 2 or int(pictures.max()) < 2:
+        raise DataError(
+            f"{data.source} shows {len(people)} people, at most {int(pictures.max())} times each: "
+            "a verifier learns from pairs of one person and of two, take more faces"
+        )
 
 
 def train_siamese(
@@ -70,11 +89,15 @@ def train_siamese(
 
     Raises:
         UnknownNameError: no such preset or augmentation.
-        DataError: the data have no identities, or no labels where they are needed.
+        DataError: the data have no identities, or no labels where they are needed; no two people,
+            or nobody twice; a margin that is not above 0, or a weight below 0.
         TrainingError: as :func:`faceattr.training.fit`.
     """
     check_seed(seed)
     check_preset(preset)
+    check_positive(margin=margin)
+    check_weight(attributes=attributes, alike=alike)
+    check_people(data)
     if attributes:
         check_labels(data)
     data = ByPerson(data, each)

@@ -12,6 +12,7 @@ lambda |L|_* |S|_1)``. Alternation finds that c, but slowly; here it is set afte
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -122,15 +123,16 @@ def fit_groups(
         rounds: of L, then S, then the biases.
         steps: on each in a round.
         rates: eta and r of Algorithms 1 and 2, in units of what the curvature of the loss allows
-            and shrinking with the rounds; the paper's (0.009 times the squared norm of Z, and
-            0.001) know nothing of the features' size.
+            and shrinking with the rounds. Where the loss is flat (features of zeros), eta also
+            stays below what the nuclear norm's sub-gradient takes to bring L to 0. The paper's
+            (0.009 times the squared norm of Z, and 0.001) know nothing of the features' size.
         columns: of Algorithm 1's probing matrix; None takes the whole sub-gradient.
         seed: of the probing matrices.
 
     Raises:
         DataError: as :func:`faceattr.models.mtfap.basis_sizes` and
             :func:`faceattr.taskgraph.alternating.check_tables`; a start of another shape; fewer
-            than one round or step; rates that are not above 0.
+            than one round or step; rates that are not above 0 or not finite.
         UnknownNameError: no such solver. TrainingError: numbers that are not finite.
     """
     if solver not in SOLVERS:
@@ -143,9 +145,11 @@ def fit_groups(
             f"start {tuple(start.shape)} and bias {tuple(bias.shape)}: {shape[0]} features and "
             f"{shape[1]} tasks need {shape} and {shape[1:]}"
         )
-    if rounds < 1 or steps < 1 or not min(rates) > 0:
+    whole = isinstance(rounds, int) and isinstance(steps, int)
+    if not whole or rounds < 1 or steps < 1 or not all(0 < rate < math.inf for rate in rates):
         raise DataError(
-            f"rounds={rounds}, steps={steps}, rates={rates}: give at least 1, 1, and above 0"
+            f"rounds={rounds}, steps={steps}, rates={rates}: give at least 1, 1, and finite "
+            "numbers above 0"
         )
     ranks = basis_sizes(groups, labels.shape[1], basis)
     unit = (lam / gamma) ** 0.5 if gamma and lam else 1.0
@@ -187,6 +191,9 @@ def fit_groups(
             else:
                 factors = factorize(base)
                 eta = rates[0] * slack / steepness(features, coefficient)
+                largest = float(factors.sigma[0])
+                if gamma * largest > 0:  # the norm alone must not throw L beyond 0
+                    eta = min(eta, slack * largest * faces / gamma)
                 for _ in range(steps):  # Algorithm 1
                     _, slope = value_and_gradient(
                         lambda l, s=coefficient, f=loss_of: f(l, s),  # noqa: E741

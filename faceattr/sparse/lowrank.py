@@ -18,6 +18,7 @@ Where the print leaves a choice:
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -164,9 +165,12 @@ def nuclear_descent(
         seed: of the probing matrices.
 
     Raises:
-        DataError: as :func:`factorize`. TrainingError: the loss is not finite.
+        DataError: as :func:`factorize`; a negative gamma or decay, or a rate that is not above 0.
+        TrainingError: the loss is not finite.
     """
     check_weight(gamma=gamma, decay=decay)
+    if not 0 < rate < math.inf:
+        raise DataError(f"rate={rate}: give a finite step size above 0")
     factors = factorize(start, rank)
     generator = torch.Generator().manual_seed(seed)
     track = Track("Algorithm 1")

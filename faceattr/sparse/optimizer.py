@@ -8,6 +8,7 @@ does not say how long each lasts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -31,9 +32,12 @@ class Alternating(AdamW):
         eta: step size of Algorithm 1. r: of Algorithm 2.
         gamma, lam: of the nuclear norms and of the absolute values, in the unit of the loss.
         columns: k of the probing matrices; None looks at the whole sub-gradient.
+        seed: of the probing matrices, which are drawn from it and the number of the step alone: so
+            that processes that share a run draw the same ones.
 
     Raises:
-        TrainingError: a step size that is not above 0, or a probing matrix without columns.
+        TrainingError: a step size that is not above 0 or not finite, a probing matrix without
+            columns, or nothing beside L and S.
     """
 
     def __init__(
@@ -48,17 +52,21 @@ class Alternating(AdamW):
         gamma: float = 0.0,
         lam: float = 0.0,
         columns: int | None = None,
+        seed: int = 0,
     ):
-        if not (eta > 0 and r > 0):
-            raise TrainingError(f"eta={eta} and r={r}: give step sizes above 0")
-        if columns is not None and columns < 1:
+        if not (0 < eta < math.inf and 0 < r < math.inf):
+            raise TrainingError(f"eta={eta} and r={r}: give finite step sizes above 0")
+        if columns is not None and not (isinstance(columns, int) and columns >= 1):
             raise TrainingError(f"columns={columns}: give a whole number of at least 1, or None")
+        rest = list(rest)
+        if not rest:
+            raise TrainingError("no parameters beside L and S: the biases at least must be trained")
         groups = [
-            {"params": list(rest), "kind": "rest", "turn": 0},
+            {"params": rest, "kind": "rest", "turn": 0},
             {"params": list(bases), "lr": eta, "kind": "bases", "weight": gamma},
             {"params": list(coefficients), "lr": r, "kind": "coefficients", "weight": lam},
         ]
-        self.columns = columns
+        self.columns, self.seed = columns, seed
         super().__init__([group for group in groups if group["params"]], lr=lr)
 
     @torch.no_grad()
@@ -75,19 +83,30 @@ class Alternating(AdamW):
         super().step()
         turn = self.param_groups[0]["turn"]
         self.param_groups[0]["turn"] = turn + 1
+        draws = torch.Generator().manual_seed((self.seed * 1_000_003 + turn) % 2**63)
         for group in self._structured():
             mine = (group["kind"] == "bases") == (turn % 2 == 0)
             for p in group["params"]:
                 if mine and held[p] is not None:
-                    move = self._low_rank if group["kind"] == "bases" else self._sparse
-                    move(p, held[p], group["lr"], group["weight"])
+                    how = (p, held[p], group["lr"], group["weight"])
+                    if group["kind"] == "bases":
+                        self._low_rank(*how, draws)
+                    else:
+                        self._sparse(*how)
                 p.grad = held[p]
         return loss
 
     def _structured(self) -> list[dict]:
         return [group for group in self.param_groups if group["kind"] != "rest"]
 
-    def _low_rank(self, p: nn.Parameter, gradient: Tensor, rate: float, gamma: float) -> None:
+    def _low_rank(
+        self,
+        p: nn.Parameter,
+        gradient: Tensor,
+        rate: float,
+        gamma: float,
+        draws: torch.Generator,
+    ) -> None:
         """Algorithm 1; U, Sigma and V are kept from step to step."""
         state, size = self.state[p], p.shape[1]
         if not state:
@@ -97,7 +116,7 @@ class Alternating(AdamW):
         if self.columns is None:
             probe = torch.eye(size).to(p)
         else:
-            probe = probing_matrix(size, self.columns, None, p)
+            probe = probing_matrix(size, self.columns, draws, p)
         factors = fast_ssgd_update(
             factors, gradient.to(p.dtype), probe, rate=rate, gamma=gamma, rank=size
         )

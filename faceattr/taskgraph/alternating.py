@@ -42,16 +42,18 @@ def check_tables(features: Tensor, labels: Tensor) -> None:
     """See that features ``(N, d)`` and labels ``(N, M)`` belong together.
 
     Raises:
-        DataError: they are no tables of the same faces, features that are not finite, or not one
-            known label.
+        DataError: they are no tables of the same faces; features that are none or not finite;
+            labels other than 0, 1 and -1, or not one that is known.
     """
-    if features.ndim != 2 or not features.isfinite().all():
+    if features.ndim != 2 or not features.shape[1] or not features.isfinite().all():
         raise DataError("features must be a finite (N, d): check the network that made them")
     if labels.ndim != 2 or len(labels) != len(features):
         raise DataError(
             f"labels {tuple(labels.shape)} for features {tuple(features.shape)}: give (N, M) of "
             "the same N faces"
         )
+    if ((labels != 0) & (labels != 1) & ~(labels < 0)).any():
+        raise DataError("labels must be 0, 1, or -1 where unknown: convert them first")
     if not (labels >= 0).any():
         raise DataError("no label is known (all are -1): tasks are learned from labelled faces")
 
@@ -87,7 +89,8 @@ def fit_tasks(
         iterations: of L-BFGS, at most.
 
     Raises:
-        DataError: as :func:`check_tables`; A or a start of another shape, xi below 0.
+        DataError: as :func:`check_tables`; A or a start of another shape or not finite; an A with
+            which short weights are not the cheapest; xi below 0.
         TrainingError: the objective is not finite.
     """
     check_tables(features, labels)
@@ -96,6 +99,10 @@ def fit_tasks(
     (faces, size), count = features.shape, labels.shape[1]
     if matrix is not None and matrix.shape != (count, count):
         raise DataError(f"A {tuple(matrix.shape)} for {count} tasks: give ({count}, {count})")
+    if matrix is not None:
+        _check_penalty(matrix)
+    if start is not None and not (start.weights.isfinite().all() and start.bias.isfinite().all()):
+        raise DataError("the start is not finite: begin with None, or with tasks that are")
     if start is not None and start.weights.shape != (size, count):
         raise DataError(
             f"the start's weights are {tuple(start.weights.shape)}, and {size} features and "
@@ -129,6 +136,19 @@ def fit_tasks(
     if not math.isfinite(value):
         raise TrainingError(f"Eq. 14 is {value}: give finite labels and a finite A")
     return Tasks(weights.detach(), bias.detach(), None, [value])
+
+
+def _check_penalty(matrix: Tensor) -> None:
+    """See that ``Tr(W A W^T)`` is a penalty: that A is finite and positive semi-definite."""
+    if not matrix.isfinite().all():
+        raise DataError("A is not finite: learn the graph again")
+    whole = matrix.detach().double()
+    values = torch.linalg.eigvalsh((whole + whole.mT) / 2)
+    if values[0] < -1e-6 * values.abs().max():
+        raise DataError(
+            f"A has the eigenvalue {float(values[0]):.3g}, and Tr(W A W^T) has no least value: "
+            "give I + L of edges that are at least 0"
+        )
 
 
 def learn_tasks_and_graph(

@@ -22,6 +22,10 @@ class TaskGraph:
         gap: ``(...)`` a bound on how far above its minimum that is: the duality gap, 0 where the
             answer is a closed form.
         iterations: of the solver.
+
+    Raises:
+        DataError: entries of A that are not finite, where the settings of the step are out of
+            proportion.
     """
 
     matrix: Tensor
@@ -30,14 +34,22 @@ class TaskGraph:
     gap: Tensor
     iterations: int = 0
 
+    def __post_init__(self):
+        if not self.matrix.isfinite().all():
+            raise DataError(
+                "the graph has weights that are not finite: the settings of its step must be near "
+                "the tasks' distances"
+            )
+
 
 def check_weights(weights: Tensor) -> Tensor:
     """The weights of the tasks in float64, detached.
 
     Raises:
-        DataError: not ``(..., d, M)`` with two tasks or more, or not finite.
+        DataError: not ``(..., d, M)`` with two tasks or more, not finite, or so large that their
+            distances are not.
     """
-    if weights.ndim < 2 or weights.shape[-1] < 2 or weights.shape[-2] < 1:
+    if weights.ndim < 2 or weights.shape[-1] < 2 or not weights.numel():
         raise DataError(
             f"weights {tuple(weights.shape)} hold no tasks to relate: give (..., d, M), a column "
             "of d weights for each of M >= 2 tasks"
@@ -48,7 +60,13 @@ def check_weights(weights: Tensor) -> Tensor:
             f"the weights of task {task} are not finite, and no graph can be learned from them: "
             "train again at a lower rate"
         )
-    return weights.detach().double()
+    tasks = weights.detach().double()
+    if not tasks.square().sum((-2, -1)).isfinite().all():
+        raise DataError(
+            f"weights of {float(tasks.abs().max()):.0e} have distances that no number holds: "
+            "scale them"
+        )
+    return tasks
 
 
 def check_positive(**settings: float) -> None:

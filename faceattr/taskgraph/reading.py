@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import torch
@@ -32,9 +33,11 @@ def edges(adjacency: Tensor, threshold: float = THRESHOLD, *, relative: bool = T
         relative: as a share of the graph's largest weight.
 
     Raises:
-        DataError: weights that are not finite, or a matrix that is not square.
+        DataError: weights that are not finite, a matrix that is not square, or a threshold below 0.
     """
     _check(adjacency)
+    if not threshold >= 0:
+        raise DataError(f"threshold={threshold}: give a number of at least 0")
     sizes = adjacency.abs()
     if relative:
         threshold = threshold * sizes.amax((-2, -1), keepdim=True)
@@ -55,7 +58,7 @@ def strongest(adjacency: Tensor, count: int) -> Tensor:
         DataError: as :func:`edges`, a batch of graphs, or a count below 0.
     """
     _check_one(adjacency)
-    if count < 0:
+    if not isinstance(count, Integral) or count < 0:
         raise DataError(f"count={count}: give a number of edges, 0 or more")
     rows, columns = torch.triu_indices(*adjacency.shape, 1, device=adjacency.device)
     sizes = adjacency.abs()[rows, columns]
@@ -92,7 +95,7 @@ def to_networkx(adjacency: Tensor, names: Sequence[str] | None = None) -> networ
         names: of the nodes, in the order of the columns; their numbers otherwise.
 
     Raises:
-        DataError: as :func:`edges`, a batch of graphs, or another number of names.
+        DataError: as :func:`edges`, a batch of graphs, another number of names, or a name twice.
         MissingDependencyError: networkx is not installed.
     """
     _check_one(adjacency)
@@ -100,6 +103,8 @@ def to_networkx(adjacency: Tensor, names: Sequence[str] | None = None) -> networ
     names = list(range(count)) if names is None else list(names)
     if len(names) != count:
         raise DataError(f"{len(names)} names for {count} tasks: give one each")
+    if len(set(names)) != count:
+        raise DataError(f"{count} tasks have {len(set(names))} names: give each its own")
     graph = require("networkx", purpose="graphs of attributes").Graph()
     graph.add_nodes_from(names)
     table = adjacency.detach().cpu()
