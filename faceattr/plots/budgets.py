@@ -25,6 +25,7 @@ def plot_budgets(
     percent: bool = True,
     references: Mapping[str, float | Mapping[str, float]] | None = None,
     axis: str = "labelled faces",
+    bars: str | None = "95% intervals",
     title: str | None = None,
 ) -> Picture:
     """Draw curves with intervals over the number of labelled faces, a series a method.
@@ -38,6 +39,7 @@ def plot_budgets(
         percent: they are shares (differences of shares are drawn in points, around zero).
         references: words to the height of a dashed line, in every panel, or to panel and height.
         axis: what the faces are.
+        bars: what ``low`` and ``high`` are, for the alt text; None where they are the value.
         title: of the figure.
 
     Raises:
@@ -63,7 +65,7 @@ def plot_budgets(
     _finish(
         picture, dict(zip(panels, drawn, strict=True)), frame, label, percent, references, title
     )
-    picture.alt = f"Curves with 95% intervals, {label} over {axis}. {'. '.join(said)}."
+    picture.alt = f"{_curves_with(bars)}, {label} over {axis}. {'. '.join(said)}."
     return picture
 
 
@@ -75,6 +77,7 @@ def plot_settings(
     percent: bool = True,
     references: Mapping[str, float | Mapping[str, float]] | None = None,
     chosen: Mapping[str, float] | None = None,
+    bars: str | None = "95% intervals",
     title: str | None = None,
 ) -> Picture:
     """Draw Figure 7: a metric over each weight of a penalty, a panel a weight.
@@ -84,7 +87,7 @@ def plot_settings(
     Args:
         frame: one row a point: columns ``setting`` (such as ``gamma``), ``at``, ``method``,
             ``value``, ``low``, ``high``.
-        label, percent, references, title: as :func:`plot_budgets`.
+        label, percent, references, bars, title: as :func:`plot_budgets`.
         chosen: setting to the value that the paper takes, marked with a line.
 
     Raises:
@@ -112,7 +115,7 @@ def plot_settings(
     _finish(
         picture, dict(zip(settings, drawn, strict=True)), frame, label, percent, references, title
     )
-    picture.alt = f"Curves with 95% intervals, {label}. {'. '.join(said)}."
+    picture.alt = f"{_curves_with(bars)}, {label}. {'. '.join(said)}."
     return picture
 
 
@@ -163,6 +166,10 @@ def _finish(picture, panels: Mapping, frame, label, percent, references, title) 
     )  # fmt: skip
     if title:
         picture.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+
+
+def _curves_with(bars: str | None) -> str:
+    return "Curves" if bars is None else f"Curves with {bars}"
 
 
 @styled
