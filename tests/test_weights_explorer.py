@@ -122,5 +122,11 @@ def test_bad_input(weights):
         weights_explorer(weights, NAMES[:2])
     with pytest.raises(DataError, match="one: a weight or a loss is not a number"):
         weights_explorer({"one": {"weight": [[1.0]], "loss": [[np.nan]]}}, ["a"])
+    with pytest.raises(DataError, match="dynamic: KeyError.'loss'"):
+        weights_explorer({"dynamic": {"weight": [[1.0, 2.0, 3.0]]}}, NAMES)
+    with pytest.raises(DataError, match="ragged: ValueError"):
+        weights_explorer({"ragged": {"weight": [[1.0, 2.0], [1.0]], "loss": [[1.0]]}}, NAMES)
+    with pytest.raises(DataError, match="stands twice"):
+        weights_explorer(weights, [NAMES[0], *NAMES[:-1]])
     with pytest.raises(DataError, match="give 3 shares"):
         weights_explorer(weights, NAMES, prevalence=(0.1, 2, 0.3))

@@ -108,9 +108,17 @@ def weights_explorer(
 def _view(weights: Mapping, names: Sequence[str], prevalence: Sequence[float] | None) -> Weights:
     if not weights:
         raise DataError("there is nothing to explore: no scheme's weights are given")
+    if len(set(names)) < len(names):
+        raise DataError(f"an attribute stands twice among {', '.join(names)}: name each once")
     share, losses = {}, {}
     for scheme, table in weights.items():
-        weight, loss = (np.asarray(table[key], dtype=float) for key in ("weight", "loss"))
+        try:
+            weight, loss = (np.asarray(table[key], dtype=float) for key in ("weight", "loss"))
+        except (KeyError, TypeError, ValueError) as error:  # absent, no numbers, ragged
+            raise DataError(
+                f"{scheme}: {error!r} where 'weight' and 'loss' should be tables (epochs, "
+                "attributes)"
+            ) from error
         if weight.ndim != 2 or weight.shape != loss.shape or weight.shape[1] != len(names):
             raise DataError(
                 f"{scheme}: weights {weight.shape} and losses {loss.shape} for {len(names)} "
