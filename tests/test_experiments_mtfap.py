@@ -138,6 +138,8 @@ def test_a_strength_is_chosen_on_other_people(tmp_path):
     save()
     report, chosen = mtfap_chosen.choose(tmp_path, "l2", 8, 3)
     assert chosen == ["l2+xi=5", "l2+xi=20"], "the best on each half"
+    _, ranked = mtfap_chosen.choose(tmp_path, "l2", 8, 3, "average_precision")
+    assert ranked == chosen
     assert report.mean["accuracy"] == 0, "answers for the other half, of which it knows nothing"
 
 

@@ -16,7 +16,8 @@ heads-groups-500, ...         the nine known groups (proximal steps), the same b
 heads-graph-logdet-500, ...   Algorithm 3 with one of four steps for its graph
 heads-graph-logdet+alpha=3-.. more edges than with the step's own alpha, 0.3
 heads-l2+xi=20-500, ...       another xi, gamma or lambda than the paper's
-heads-l2+chosen-500, ...      the best of five strengths, chosen on other people
+heads-l2+chosen-500, ...      the best of five strengths, chosen on other people by accuracy
+heads-l2+ranked-500, ...      the same by average precision
 none-500                      the shared trunk without structure, trained from the start
 groups-500, graph-logdet-500  the same with known groups, with a learned graph
 l2-500, shuffled-500          its weights kept short; groups at random
@@ -112,7 +113,10 @@ def plan(parts: list[str], pool: int) -> list[list[tuple]]:
         add(1, "heads", SWEEPS, [at], "heads-")
         if "heads" in parts:
             rounds[2] += [
-                ("chosen", f"heads-{m}{CHOSEN}-{n}", m, n) for n in counts for m in STRENGTHS
+                ("chosen", f"heads-{m}{way}-{n}", m, n)
+                for way in CHOSEN
+                for n in counts
+                for m in STRENGTHS
             ]
     if "budgets" in parts:
         add(1, "network", NETWORKS, [at, *(n for n in counts if n != at)])
@@ -164,7 +168,8 @@ def perform(
         elif kind == "heads":
             jobs.heads(data, folder, name, method, count, seed)
         elif kind == "chosen":
-            report, strengths = mtfap_chosen.choose(folder, method, count, seed)
+            metric = CHOSEN["+" + name.rpartition("-")[0].rpartition("+")[2]]
+            report, strengths = mtfap_chosen.choose(folder, method, count, seed, metric)
             jobs.note(folder, name, {"strengths": strengths})
             report.save(folder / f"{name}.json", predictions=True)
         elif kind == "siamese":
@@ -227,7 +232,7 @@ def differences(names: list[str]) -> list[str]:
             "l2": ("none",),
             "none": ("independent",),
         }.get(method, ("none", "l2", "independent") if method.startswith("graph") else ())
-        if method.endswith(CHOSEN):
+        if method.endswith(tuple(CHOSEN)):
             rivals = mtfap_chosen.rivals(method)
         elif "+" in method:  # what the paper's own weights give, and l2 of the same xi
             base, *changes = method.split("+")

@@ -2,14 +2,16 @@
 
 A penalty is to be held against its rival at the rival's best, and whoever picks the best strength
 on the test faces flatters both. So the test people fall into two halves: of a method's strengths,
-the one with the highest accuracy on either half answers for the other. A choice costs nothing to
-train: every strength was trained already.
+the one that is best on either half answers for the other. Best by accuracy (``+chosen``) or by
+average precision (``+ranked``), to be reported by the same: what answers best need not rank best. A
+choice costs nothing to train: every strength was trained already.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from mtfap_jobs import DENSE as ALPHA
 from torch import Tensor
@@ -29,13 +31,13 @@ STRENGTHS = {
         for m in ("groups", "shuffled")
     },
 }
-#: Behind a method's name where its strength was chosen.
-CHOSEN = "+chosen"
+#: Behind a method's name where its strength was chosen, and by what.
+CHOSEN = {"+chosen": "accuracy", "+ranked": "average_precision"}
 
 
 def rivals(method: str) -> tuple[str, ...]:
     """What a method with a chosen strength is compared with: others at theirs, and the paper's."""
-    base = method.removesuffix(CHOSEN)
+    base, _, way = method.rpartition("+")
     others = {
         "groups": ("l2", "shuffled", "graph-logdet", DENSE),
         "shuffled": ("l2",),
@@ -43,7 +45,7 @@ def rivals(method: str) -> tuple[str, ...]:
         "graph-logdet": ("l2",),
         "l2": (),
     }[base]
-    return (base, *(f"{other}{CHOSEN}" for other in others))
+    return (base, *(f"{other}+{way}" for other in others))
 
 
 def halves(groups: Tensor, seed: int) -> Tensor:
@@ -53,20 +55,24 @@ def halves(groups: Tensor, seed: int) -> Tensor:
     return first[groups]
 
 
-def choose(folder: Path, method: str, count: int, seed: int) -> tuple[Report, list[str]]:
+def choose(
+    folder: Path, method: str, count: int, seed: int, by: str = "accuracy"
+) -> tuple[Report, list[str]]:
     """The report of a method at chosen strengths, and those of the two halves.
 
     Args:
         folder: of the seed, with a report of every strength. method: of :data:`STRENGTHS`.
-        count: labelled faces. seed: of the halves.
+        count: labelled faces. seed: of the halves. by: the metric that is best.
     """
     names = [f"heads-{strength}-{count}" for strength in STRENGTHS[method]]
     reports = [Report.load(folder / f"{name}.json") for name in names]
     scored = reports[0].scored
     first = halves(scored.groups, seed)
     said = torch.stack([report.scored.logits for report in reports])  # (5, 1, N, M)
-    right = ((said > 0) == (scored.labels > 0)).float().mean((1, 3))  # (5, N)
-    best = [int(right[:, half].mean(1).argmax()) for half in (first, ~first)]
+    best = []
+    for half in (first, ~first):
+        points = [report.scored.rows(half).point()[by] for report in reports]  # (M,) each
+        best.append(int(np.argmax([np.nanmean(point) for point in points])))
     logits = torch.where(first[:, None], said[best[1]], said[best[0]])  # (1, N, M), the other's
     record = {key: reports[0].record[key] for key in ("data", "seed", "parameters", "training")}
     record["training_seconds"] = 0
