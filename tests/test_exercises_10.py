@@ -66,7 +66,7 @@ def printed(matrix):
         (lambda m: m, "half the squared Frobenius norm"),
         (lambda m: torch.linalg.svd(m, full_matrices=False)[0]
          @ torch.linalg.svd(m, full_matrices=False)[2].T, "U V, not U V.T"),
-        (printed, "not defined there|off by|above 1"),
+        (printed, "not defined where|off by|above 1"),
         (lambda m: uv(m) if torch.linalg.matrix_rank(m) == 3 else 0 * m, "off by"),
         (lambda m: uv(m) if torch.linalg.matrix_rank(m) == 3 else 2 * uv(m), "above 1"),
         (lambda m: 2 * uv(m), "is off by"),
@@ -76,6 +76,35 @@ def printed(matrix):
 )  # fmt: skip
 def test_subgradient_explains_what_is_wrong(answer, why):
     refuses(chapter.check_subgradient(answer), why)
+
+
+def cut(at):
+    """Keeps the singular values above a number that does not depend on the matrix."""
+
+    def answer(matrix):
+        u, sigma, vh = torch.linalg.svd(matrix, full_matrices=False)
+        return u[:, sigma > at] @ vh[sigma > at]
+
+    return answer
+
+
+@pytest.mark.parametrize("at", [2, 0.1, 0.01, 5e-3])
+def test_what_counts_as_0_depends_on_the_matrix(at):
+    refuses(chapter.check_subgradient(cut(at)), "small, but not 0.*not with a fixed number")
+
+
+def test_a_cut_too_large_for_any_matrix_is_no_matter_of_small_values():
+    only_large = cut(50)
+    refuses(
+        chapter.check_subgradient(lambda m: uv(m) if m[0].norm() < 3 else only_large(m)), "off by"
+    )
+
+
+def test_a_subgradient_has_its_matrix_s_shape():
+    refuses(
+        chapter.check_subgradient(lambda m: uv(m) if m.abs().max() < 4 else uv(m).T),
+        r"of shape \(3, 6\)",
+    )
 
 
 def test_any_subgradient_is_right():
@@ -92,6 +121,8 @@ def step(theta, gradient, r, lam, p):
     [
         (lambda t, g, r, lam, p: (soft_threshold(t - r * g, lam), t), "takes off r times lambda"),
         (lambda t, g, r, lam, p: (t - r * g, t), "after line 3"),
+        (lambda t, g, r, lam, p: (lambda m: (m * (m.abs() > r * lam), t))(t - r * g),
+         "hard thresholding"),
         (lambda t, g, r, lam, p: step(t, -g, r, lam, p), "downhill"),
         (lambda t, g, r, lam, p: ((t - r * g) - r * lam * (t - r * g).sign(), t), "change their"),
         (lambda t, g, r, lam, p: (step(t, g, r, lam, p)[0],) * 2, "you returned theta"),
@@ -117,6 +148,14 @@ def step(theta, gradient, r, lam, p):
 )  # fmt: skip
 def test_smidas_step_explains_what_is_wrong(answer, why):
     refuses(chapter.check_smidas_step(answer), why)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_vector_is_not_called_by_the_name_of_a_matrix(place):
+    def off(*given):
+        return [x + (k == place) for k, x in enumerate(step(*given))]
+
+    refuses(chapter.check_smidas_step(off), f"^The new {('theta', 's')[place]} is off")
 
 
 def test_a_subgradient_in_single_precision_is_one():

@@ -79,25 +79,17 @@ def check_subgradient(answer: Callable) -> Verdict:
     )
     if not same:
         return same
+    for sizes in ((40.0, 0.3, 0.02), (0.008, 0.004, 0.003)):
+        what = "with singular values " + ", ".join(f"{size:g}" for size in sizes)
+        sigma = torch.tensor(sizes, dtype=torch.float64)
+        same = _is_subgradient(answer, what, (u * sigma) @ vh)
+        if not same:
+            return same
     low = full[:, :1] @ torch.tensor([[1.0, -2.0, 0.5]], dtype=torch.float64)
     for what, matrix in {"of rank 1": low, "of zeros": torch.zeros_like(low)}.items():
-        found = torch.as_tensor(answer(matrix.clone())).double()
-        if found.shape != matrix.shape or not found.isfinite().all():
-            return no(
-                f"At a matrix {what} your answer is {_described(found)}. L (L^T L)^(-1/2) is not "
-                "defined there; leave out the directions whose singular value is 0."
-            )
-        if torch.linalg.matrix_norm(found, 2) > 1 + 1e-6:
-            return no(
-                f"At a matrix {what}: no sub-gradient of the nuclear norm has a singular value "
-                "above 1. Compare singular values with the largest one, not with 0: rounding."
-            )
-        gap = torch.linalg.svdvals(matrix).sum() - (found * matrix).sum()
-        if gap.abs() > 1e-4:
-            return no(
-                f"At a matrix {what}: a sub-gradient G has <G, L> = |L|_*, and yours is off by "
-                f"{float(gap):.3g}."
-            )
+        same = _is_subgradient(answer, what, matrix)
+        if not same:
+            return same
     return yes(
         "U V^T over the singular values above 0 is a sub-gradient everywhere; at full rank it is "
         "the printed L (L^T L)^(-1/2). What the others may be, up to 1, is your choice: 0 keeps "
@@ -105,8 +97,38 @@ def check_subgradient(answer: Callable) -> Verdict:
     )
 
 
-def _described(found: Tensor) -> str:
-    return f"of shape {tuple(found.shape)}" if found.isfinite().all() else "not finite"
+def _is_subgradient(answer: Callable, what: str, matrix: Tensor) -> Verdict:
+    """Whether an answer is one of the sub-gradients of the nuclear norm at a matrix."""
+    found = torch.as_tensor(answer(matrix.clone())).double()
+    if found.shape != matrix.shape:
+        return no(
+            f"At a matrix {what} your answer is of shape {tuple(found.shape)}; it should be of "
+            f"L's, {tuple(matrix.shape)}."
+        )
+    if not found.isfinite().all():
+        return no(
+            f"At a matrix {what} your answer is not finite. L (L^T L)^(-1/2) is not defined where "
+            "a singular value is 0: leave those directions out."
+        )
+    if torch.linalg.matrix_norm(found, 2) > 1 + 1e-6:
+        return no(
+            f"At a matrix {what}: no sub-gradient of the nuclear norm has a singular value "
+            "above 1. Compare singular values with the largest one, not with 0: rounding."
+        )
+    sizes = torch.linalg.svdvals(matrix)
+    gap = float(sizes.sum() - (found * matrix).sum())
+    if abs(gap) <= 1e-4:
+        return yes(f"At a matrix {what}: a sub-gradient.")
+    left_out = [float(sizes[n:].sum()) for n in range(len(sizes)) if 1e-9 < sizes[n] < 1]
+    if any(abs(gap - each) < 1e-4 for each in left_out):
+        return no(
+            f"At a matrix {what} you leave out directions whose singular value is small, but not "
+            "0. What counts as 0 depends on the matrix: compare with its largest singular value, "
+            "sigma > 1e-10 sigma_max, not with a fixed number."
+        )
+    return no(
+        f"At a matrix {what}: a sub-gradient G has <G, L> = |L|_*, and yours is off by {gap:.3g}."
+    )
 
 
 @checker
@@ -133,6 +155,8 @@ def check_smidas_step(answer: Callable) -> Verdict:
     slips = {
         "Line 4 takes off r times lambda; you took off lambda.": shrunk,
         "That is theta after line 3: line 4 takes r lambda off every entry and stops at 0.": moved,
+        "That is hard thresholding, which leaves what is larger than r lambda as it is. Line 4 is "
+        "soft: it takes r lambda off those entries as well.": (moved * (moved.abs() > r * lam)),
         "The gradient moves theta downhill: minus.": smidas_update(
             theta, -gradient, rate=r, weight=lam, p=p
         )[0],
@@ -140,7 +164,7 @@ def check_smidas_step(answer: Callable) -> Verdict:
             moved - r * lam * moved.sign()
         ),
     }
-    same = compare(found[0], new, what="theta", tolerance=1e-8, slips=slips)
+    same = compare(found[0], new, what="the new theta", tolerance=1e-8, slips=slips)
     if not same:
         return same
     size = new.abs().pow(p).sum().pow(1 / p)
@@ -152,11 +176,11 @@ def check_smidas_step(answer: Callable) -> Verdict:
         "That is the link f, Eq. 4, where its inverse stands in line 5.": link(new, p),
         "Eq. 5 keeps the sign of theta.": raised.abs() / size ** (p - 2),
     }
-    same = compare(found[1], point, what="s", tolerance=1e-8, slips=slips)
+    same = compare(found[1], point, what="the new s", tolerance=1e-8, slips=slips)
     if same:
         found = answer(torch.zeros(6).double(), torch.zeros(6).double(), r, lam, p)
         zero = torch.zeros(6)
-        same = compare(found[1], zero, what="s where theta is 0", tolerance=0)
+        same = compare(found[1], zero, what="the new s where theta is 0", tolerance=0)
     return same and yes(
         "An entry of theta that is cut to 0 gives an entry of s that is exactly 0; a gradient step "
         "alone would never hit it."

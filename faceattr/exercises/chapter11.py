@@ -113,9 +113,15 @@ def check_scores(answer: Callable) -> Verdict:
     right = edge_scores(torch.from_numpy(found), torch.from_numpy(truth))
     right = [right[key] for key in ("precision", "recall", "f1")]
     both = (found | np.eye(_TASKS, dtype=bool), truth)
+    upper = (
+        "You count the diagonal along with the pairs above it, and it is no edge: "
+        "np.triu_indices(M, 1) leaves it out, np.triu_indices(M, 0) does not."
+    )
+    names = ["precision", "recall", "F1"]
     slips = {
         "The diagonal is no edge: leave it out.": scored(found, truth),
         "The diagonal is no edge, on either side: leave it out.": scored(*both),
+        upper: scored(np.triu(found), np.triu(truth)),
         "Precision is the share of what was found that is true; you have it and recall swapped.": (
             scored(truth & off, found & off)
         ),
@@ -125,20 +131,26 @@ def check_scores(answer: Callable) -> Verdict:
     }  # fmt: skip
     given = answer(found.copy(), truth.copy())
     same = compare(
-        given, right, what="precision, recall and F1", tolerance=1e-9, slips=slips,
-        names=["precision", "recall", "F1"],
+        given, right, what="your answer (precision, recall, F1)", tolerance=1e-9, slips=slips,
+        names=names,
     )  # fmt: skip
     if same:
         itself = (both[0], truth & off)
         same = compare(
-            answer(*(graph.copy() for graph in itself)), right, tolerance=1e-9,
-            what="with tasks joined to themselves in what was found, precision",
-            slips={"The diagonal is no edge in what was found, either.": scored(*itself)},
+            answer(*(graph.copy() for graph in itself)), right, tolerance=1e-9, names=names,
+            what="your answer where tasks are joined to themselves in what was found",
+            slips={
+                "The diagonal is no edge in what was found, either.": scored(*itself),
+                upper: scored(*map(np.triu, itself)),
+            },
         )  # fmt: skip
     if same:
         nothing = np.zeros_like(truth)
         same = compare(
-            answer(nothing, truth), [0, 0, 0], what="the scores of a graph without edges"
+            answer(nothing, truth),
+            [0, 0, 0],
+            what="your answer for a graph without edges",
+            names=names,
         )
     return same and yes(
         "By chance, a graph with a share p of all pairs joined has precision p in any truth of "
