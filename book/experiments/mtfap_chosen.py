@@ -4,7 +4,9 @@ A penalty is to be held against its rival at the rival's best, and whoever picks
 on the test faces flatters both. So the test people fall into two halves: of a method's strengths,
 the one that is best on either half answers for the other. Best by accuracy (``+chosen``) or by
 average precision (``+ranked``), to be reported by the same: what answers best need not rank best. A
-choice costs nothing to train: every strength was trained already.
+choice costs nothing to train: every strength was trained already. Where the halves choose unlike
+strengths, average precision ranks faces of both together; biases are fitted at each strength, so
+that their logits are of one scale.
 """
 
 from __future__ import annotations
